@@ -1,0 +1,11 @@
+"""The one settings module, in parts: `from shub.settings import MINIO_SERVER` works.
+
+Every value can be set by an environment variable of the same name (secrets also as NAME_FILE);
+docs/reference/settings.md lists them all.
+"""
+
+from shub.settings.accounts import *  # noqa: F403  Django reads settings as names of one module
+from shub.settings.api import *  # noqa: F403
+from shub.settings.django import *  # noqa: F403
+from shub.settings.registry import *  # noqa: F403
+from shub.settings.storage import *  # noqa: F403

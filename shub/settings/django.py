@@ -1,0 +1,122 @@
+"""Django's own settings."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shub.settings import env
+from shub.settings.database import parse_database_url
+from shub.settings.registry import PUBLIC_URL
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+DEBUG = env.boolean("DEBUG", False)
+
+# No default: a known key would sign anybody's session. Django refuses to sign with an empty one.
+SECRET_KEY = env.secret("SECRET_KEY")
+
+ALLOWED_HOSTS = [
+    urlsplit(PUBLIC_URL).hostname or "",
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    *env.listing("ALLOWED_HOSTS"),
+]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "shub.audit",
+    "shub.accounts",
+    "shub.containers",
+    "shub.uploads",
+    "shub.api",
+    "shub.web",
+    "shub.operations",
+    "shub.quickstart",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "shub.web.first_password.FirstPasswordMiddleware",
+]
+
+# The clients do not follow a redirect of a POST (they turn it into an empty GET).
+APPEND_SLASH = False
+
+ROOT_URLCONF = "shub.urls"
+WSGI_APPLICATION = "shub.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "shub.web.site.registry",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": parse_database_url(
+        env.secret("DATABASE_URL") or "postgresql://shub@127.0.0.1:5432/shub"
+    )
+}
+
+# The hot queries are planned once for each connection. False behind a proxy that gives each
+# transaction another connection (PgBouncer in its transaction mode).
+DATABASE_PREPARE = env.boolean("DATABASE_PREPARE", True)
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.text("STATIC_ROOT") or None
+
+# Static files are served from where they lie in the tree: nothing has to be collected first.
+WHITENOISE_USE_FINDERS = True
+
+# Cookies and addresses are only for TLS where the registry is served by TLS.
+SERVED_BY_TLS = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SERVED_BY_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SERVED_BY_TLS else None
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    # The handler of each refusal has already answered it: a 404 is no event for a log.
+    "loggers": {"django.request": {"level": "ERROR"}},
+}
+
+SILENCED_SYSTEM_CHECKS = [
+    # HSTS is a promise in the administrator's name; SECURE_HSTS_SECONDS makes it.
+    "security.W004",
+    "security.W005",
+    "security.W021",
+    # A redirect to https turns a client's POST into an empty GET; the proxy leads browsers there.
+    "security.W008",
+]

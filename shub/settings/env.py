@@ -1,0 +1,72 @@
+"""The only reader of os.environ. A value that cannot be read stops the start with one sentence."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = frozenset({"1", "true", "yes", "on"})
+FALSE = frozenset({"0", "false", "no", "off"})
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable without surrounding blanks, or the default where it is unset or empty."""
+    return os.environ.get(name, "").strip() or default
+
+
+def integer(name: str, default: int, *, minimum: int = 0) -> int:
+    """A whole number, at least `minimum`."""
+    written = text(name)
+    if not written:
+        return default
+    try:
+        value = int(written)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {written!r}.") from None
+    if value < minimum:
+        raise ImproperlyConfigured(f"{name} must be at least {minimum}, not {value}.")
+    return value
+
+
+def boolean(name: str, default: bool) -> bool:
+    """True for 1, true, yes, on; False for 0, false, no, off; in any case of letters."""
+    written = text(name).lower()
+    if not written:
+        return default
+    if written in TRUE:
+        return True
+    if written in FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name} must be true or false, not {written!r}.")
+
+
+def secret(*names: str) -> str:
+    """The first of the names that is set: NAME_FILE (the content of that file) before NAME."""
+    for name in names:
+        path = text(f"{name}_FILE")
+        if path:
+            try:
+                return Path(path).read_text().strip()
+            except OSError as error:
+                reason = error.strerror or error
+                raise ImproperlyConfigured(f"{name}_FILE: {path}: {reason}.") from None
+        value = text(name)
+        if value:
+            return value
+    return ""
+
+
+def listing(name: str) -> list[str]:
+    """Comma-separated words; empty ones are dropped."""
+    return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def pairs(name: str) -> dict[str, str]:
+    """Comma-separated KEY=VALUE pairs, in order; keys are lower-cased."""
+    found = {}
+    for pair in listing(name):
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise ImproperlyConfigured(f"{name} must be KEY=VALUE pairs, not {pair!r}.")
+        found[key.strip().lower()] = value.strip()
+    return found

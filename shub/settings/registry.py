@@ -1,0 +1,28 @@
+"""What this registry is called, where it is, and how it behaves."""
+
+from shub.settings import env
+
+# The address that users know: scheme, host and, where it is not the scheme's own, port. Every
+# address in an answer starts with it; the Host header of a request is never believed, since old
+# clients keep what they read for 30 days.
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8080").rstrip("/")
+
+REGISTRY_NAME = env.text("REGISTRY_NAME", "shub")
+
+# What a short reference means: `library://alpine` is `library/default/alpine`.
+DEFAULT_ENTITY = env.text("DEFAULT_ENTITY", "library")
+DEFAULT_COLLECTION = env.text("DEFAULT_COLLECTION", "default")
+
+# Collections that a push makes are private (sregistry's name and meaning).
+DEFAULT_PRIVATE = env.boolean("DEFAULT_PRIVATE", False)
+
+# How long a client that has sent its bytes is kept waiting for their verification, and how many may
+# wait at once in one server process. Past either, it is told that the image is being verified.
+VERIFY_WAIT_SECONDS = env.integer("VERIFY_WAIT_SECONDS", 45)
+VERIFY_WAITERS = env.integer("VERIFY_WAITERS", 2)
+
+# An upload that nothing has happened to for so long is given up, and what it left is removed.
+UPLOAD_IDLE_HOURS = env.integer("UPLOAD_IDLE_HOURS", 24, minimum=1)
+
+# How many images are read and hashed at once.
+SWEEP_THREADS = env.integer("SWEEP_THREADS", 2, minimum=1)
