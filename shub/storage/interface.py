@@ -1,0 +1,125 @@
+"""ObjectStore: the few verbs by which bytes come, stay and go, and what each promises.
+
+Keys are made by `shub.storage.keys`. Sizes are bytes, digests are hex without prefix, etags are
+without quotes, moments are aware. A store that cannot be reached raises `errors.Unavailable`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+
+class Promise(Enum):
+    """What some stores keep and others do not; the contract suite asserts both."""
+
+    SIGNED_PAYLOAD = "a body that differs from the digest signed into its address is refused"
+    BEARER_IGNORED = "a presigned address works although an Authorization header comes with it"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part as the store holds it, or as the client says that it does (then `size` is None)."""
+
+    number: int
+    etag: str
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object that is in the store, whole."""
+
+    key: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class OpenParts:
+    """An upload in parts that the store has begun and neither joined nor aborted."""
+
+    key: str
+    store_id: str
+    begun_at: datetime
+
+
+class NoSuchObject(Exception):
+    """The store has no object of that key, or no upload in parts of that id."""
+
+
+class IncompleteParts(Exception):
+    """Parts are missing, or are not those that the client named; the upload stays open."""
+
+
+class ObjectStore(Protocol):
+    """Objects in one bucket."""
+
+    @property
+    def promises(self) -> frozenset[Promise]:
+        """Those of the promises that the store is known to keep, as it is configured now."""
+
+    def make_bucket(self) -> bool:
+        """Make the bucket where it is missing; True if it was made now."""
+
+    # ── in, by parts ──
+    def start_parts(self, key: str) -> str:
+        """Begin an upload in parts; its store_id."""
+
+    def part_address(
+        self, key: str, store_id: str, number: int, sha256: str, *, asked_host: str = ""
+    ) -> str:
+        """An address that takes one PUT of the part whose bytes have this sha256.
+
+        With an empty `sha256`, or where the site has switched content signing off, any bytes.
+        `asked_host` is the host that the client asked us by: it chooses the external endpoint.
+        """
+
+    def put_part(self, key: str, store_id: str, number: int, content: bytes) -> Part:
+        """Store a part from here, not from a client."""
+
+    def list_parts(self, key: str, store_id: str) -> list[Part]:
+        """The parts that have arrived, by number. NoSuchObject when the upload is not open."""
+
+    def finish_parts(self, key: str, store_id: str, parts: Sequence[Part]) -> StoredObject:
+        """Join the parts, by number, into the object.
+
+        Idempotent: when the upload is no longer open and the object is there, that is the answer.
+        IncompleteParts when a part is missing or differs; NoSuchObject when neither is there.
+
+        For one caller at a time: JuiceFS' gateway, asked twice at once, joins into one file and may
+        spoil it.
+        """
+
+    def abort_parts(self, key: str, store_id: str) -> None:
+        """Drop the upload and its parts; nothing happens where it is not open."""
+
+    def open_parts(self, begun_before: datetime) -> Iterator[OpenParts]:
+        """The uploads in parts that began before the moment and are still open.
+
+        Those that the store tells of: MinIO lists none unless it is asked by key, and drops stale
+        ones by itself after a day. An upload that has a row is aborted by what the row says.
+        """
+
+    # ── out ──
+    def stat(self, key: str) -> StoredObject:
+        """The object's size and etag. NoSuchObject."""
+
+    def read(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """The object's bytes in pieces of at most 1 MiB, of a range where one is named.
+
+        Where the range passes the object's end, what there is of it. A stream that breaks off
+        raises Unavailable, at the latest after its last piece: it never just ends.
+        The connection is closed when the context ends. NoSuchObject.
+        """
+
+    def object_address(self, key: str, *, asked_host: str = "") -> str:
+        """An address that gives the object, whole or by ranges, as a download of no media type."""
+
+    # ── away ──
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove the objects; those that are not there are no error."""
