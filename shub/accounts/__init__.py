@@ -1,0 +1,1 @@
+"""Who: users, the namespaces they own, and their tokens."""

@@ -1,0 +1,20 @@
+"""The accounts app: after each migration the default entity exists."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.db.models.signals import post_migrate
+
+
+def make_default_entity(sender: AppConfig, using: str, **_: Any) -> None:
+    """The entity that short references mean; it belongs to the site, not to a person."""
+    entity: Any = sender.get_model("Entity")
+    entity.objects.using(using).get_or_create(name=settings.DEFAULT_ENTITY)
+
+
+class AccountsConfig(AppConfig):
+    name = "shub.accounts"
+
+    def ready(self) -> None:
+        post_migrate.connect(make_default_entity, sender=self)

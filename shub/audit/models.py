@@ -1,0 +1,30 @@
+"""The audit trail's one table."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class Event(models.Model):
+    """One thing that was done, or refused, by somebody.
+
+    Things are named by kind and public id, never by foreign key: the trail outlives them. The
+    database refuses to change or delete a row (migration 0001).
+    """
+
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=150, blank=True, help_text="sign-in name; empty: nobody")
+    token = models.CharField(max_length=24, blank=True, help_text="public id of the token used")
+    action = models.CharField(max_length=64, help_text="such as image.pushed")
+    kind = models.CharField(max_length=32, help_text="what it was done to: image, token, …")
+    public_id = models.CharField(max_length=24, blank=True)
+    name = models.CharField(max_length=512, blank=True, help_text="what people call the thing")
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["kind", "public_id", "-at"], name="audit_by_thing"),
+            models.Index(fields=["actor", "-at"], name="audit_by_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor or 'nobody'} {self.action} {self.name}"
