@@ -1,0 +1,1 @@
+"""What: collections, containers, images, tags, and the blobs below them."""

@@ -1,0 +1,122 @@
+"""Images: announced by a push, found by a reference, linked to their bytes."""
+
+from shub.accounts.models import User
+from shub.containers import namespaces
+from shub.containers.models import Image, Tag
+from shub.containers.permissions import (
+    Caller,
+    check_may_push,
+    may_push,
+    may_view,
+    refuse_push,
+)
+from shub.containers.refs import LibraryRef
+from shub.errors import Invalid, NotFound
+from shub.names import is_hash_ref
+from shub.statements import Statement
+
+PARENTS = "container__collection__entity"
+DEFAULT_ARCH = "amd64"
+
+
+IMAGE_BY_DIGEST: Statement[Image] = Statement(
+    lambda entity, collection, container, digest: Image.objects.select_related(
+        "blob", PARENTS
+    ).filter(
+        container__collection__entity__name=entity,
+        container__collection__name=collection,
+        container__name=container,
+        digest=digest,
+    )
+)
+
+IMAGE_BY_ID: Statement[Image] = Statement(
+    lambda public_id: Image.objects.select_related("blob", PARENTS).filter(public_id=public_id)
+)
+
+TAGS_BY_NAME: Statement[Tag] = Statement(
+    lambda entity, collection, container, tag: Tag.objects.select_related(
+        "image__blob", PARENTS
+    ).filter(
+        container__collection__entity__name=entity,
+        container__collection__name=collection,
+        container__name=container,
+        name=tag,
+    )
+)
+
+
+def announce(*, container_id: str, hash_ref: str, description: str, by: User) -> Image:
+    """The image of this hash in the container, made as a claim if it is missing."""
+    container = namespaces.pushable_container(container_id, by=by)
+    if not hash_ref.startswith("sha256.") or not is_hash_ref(hash_ref):
+        raise Invalid(f"{hash_ref!r} is no image hash: expected sha256. and 64 hex digits.")
+    image, _ = Image.objects.select_related("blob").get_or_create(
+        container=container,
+        digest=hash_ref.removeprefix("sha256."),
+        defaults={
+            "description": namespaces.without_filler(description),
+            "created_by": by,
+        },
+    )
+    image.container = container
+    return image
+
+
+def pushable_image(public_id: str, *, by: User) -> Image:
+    """The image of this id, if the caller may push it; else refused, whichever it is."""
+    found = IMAGE_BY_ID.row(public_id=public_id)
+    if found is None:
+        refuse_push(by)
+    check_may_push(by, found.container.collection.entity)
+    return found
+
+
+def find_image(ref: LibraryRef, *, arch: str = "", by: Caller) -> Image:
+    """The image that the reference means to this caller; else NotFound.
+
+    By hash, `arch` does not count, and those who may push also find an image that is not proven
+    yet. By tag, it is the image of this arch; with no arch, amd64's, else the tag that moved last.
+    """
+    image = _find_by_digest(ref) if ref.digest else _find_by_tag(ref, arch.lower())
+    if image is None or not _is_there_for(by, image):
+        what = f"{ref} ({arch})" if arch else str(ref)
+        raise NotFound(f"There is no image {what}, or you may not see it.")
+    return image
+
+
+def is_verifying(image: Image) -> bool:
+    """Whether its bytes have arrived and are being read back."""
+    return image.uploads.filter(state__in=["joining", "verifying"]).exists()
+
+
+def _is_there_for(by: Caller, image: Image) -> bool:
+    collection = image.container.collection
+    return may_view(by, collection) and (image.is_proven or may_push(by, collection.entity))
+
+
+def _find_by_digest(ref: LibraryRef) -> Image | None:
+    return IMAGE_BY_DIGEST.row(
+        entity=ref.entity, collection=ref.collection, container=ref.container, digest=ref.digest
+    )
+
+
+def _find_by_tag(ref: LibraryRef, arch: str) -> Image | None:
+    tags = TAGS_BY_NAME.rows(
+        entity=ref.entity, collection=ref.collection, container=ref.container, tag=ref.tag
+    )
+    tag = choose_tag(tags, arch)
+    if tag is None:
+        return None
+    # One path of joins: the container comes with the tag, and is the image's own.
+    tag.image.container = tag.container
+    return tag.image
+
+
+def choose_tag(tags: list[Tag], arch: str) -> Tag | None:
+    """Of one name's tags, the one that a client of this arch (or of none) means."""
+    by_arch = {tag.arch: tag for tag in tags}
+    if arch:
+        # An image of unknown arch serves only where the name means nothing else.
+        return by_arch.get(arch) or (by_arch.get("") if len(tags) == 1 else None)
+    return by_arch.get(DEFAULT_ARCH) or max(tags, key=lambda tag: tag.moved_at, default=None)

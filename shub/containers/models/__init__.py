@@ -1,0 +1,20 @@
+"""The rows of what is kept, one module each."""
+
+from shub.containers.models.blob import Blob
+from shub.containers.models.collection import Collection
+from shub.containers.models.container import Container
+from shub.containers.models.download import Download, DownloadCount
+from shub.containers.models.image import Image
+from shub.containers.models.tag import PendingTag, Tag, TagMove
+
+__all__ = [
+    "Blob",
+    "Collection",
+    "Container",
+    "Download",
+    "DownloadCount",
+    "Image",
+    "PendingTag",
+    "Tag",
+    "TagMove",
+]

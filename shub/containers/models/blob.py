@@ -1,0 +1,59 @@
+"""Blobs: bytes that the object store holds."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from shub.public_ids import PublicIdField, public_id_rules
+
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+
+
+class Blob(models.Model):
+    """Bytes under one key of the bucket, and what is known of them.
+
+    pending → proven (read back and hashed) → damaged (no longer what they were), or → condemned
+    (no row needs them) → gone (the sweep has removed them). At most one proven blob has a digest.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        PROVEN = "proven"
+        DAMAGED = "damaged"
+        CONDEMNED = "condemned"
+        GONE = "gone"
+
+    public_id = PublicIdField()
+    algorithm = models.CharField(max_length=16, default="sha256")
+    digest = models.CharField(max_length=64, db_collation="C", help_text="hex; pending: a claim")
+    size = models.BigIntegerField(help_text="bytes")
+    media_type = models.CharField(max_length=255, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    key = models.CharField(max_length=255, db_collation="C")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            *public_id_rules("blob"),
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "proven", "damaged", "condemned", "gone"]),
+                name="blob_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(algorithm="sha256", digest__regex=DIGEST_PATTERN),
+                name="blob_digest_form",
+            ),
+            models.UniqueConstraint(fields=["key"], name="blob_key_once"),
+            models.CheckConstraint(condition=Q(size__gte=0), name="blob_size_not_negative"),
+            models.UniqueConstraint(
+                fields=["algorithm", "digest"],
+                condition=Q(state="proven"),
+                name="blob_proven_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state="condemned"), name="blob_condemned"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.digest} ({self.state})"

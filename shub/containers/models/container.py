@@ -1,0 +1,40 @@
+"""Containers: the third part of a reference, under which images are pushed."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from shub.containers.models.collection import Collection
+from shub.names import NAME_LENGTH, NAME_PATTERN
+from shub.public_ids import PublicIdField, public_id_rules
+
+
+class Container(models.Model):
+    """A name under which images are pushed."""
+
+    public_id = PublicIdField()
+    collection = models.ForeignKey(
+        Collection, on_delete=models.PROTECT, related_name="containers", db_index=False
+    )
+    name = models.CharField(max_length=NAME_LENGTH, db_collation="C")
+    description = models.TextField(blank=True)
+    download_count = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            *public_id_rules("container"),
+            models.CheckConstraint(
+                condition=Q(name__regex=NAME_PATTERN), name="container_name_form"
+            ),
+            models.UniqueConstraint(
+                fields=["collection", "name"], name="container_once_in_collection"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.collection}/{self.name}"

@@ -1,0 +1,62 @@
+"""Images: one SIF file each, known by its hash."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from shub.containers.models.blob import DIGEST_PATTERN, Blob
+from shub.containers.models.container import Container
+from shub.public_ids import PublicIdField, public_id_rules
+
+
+class Image(models.Model):
+    """One SIF file in one container.
+
+    It begins as a claim (no blob) when a client announces it, and counts for readers once its blob
+    is proven. What the SIF says of itself (`arch` … `sif_id`) is read from the stored bytes, never
+    believed from a client; empty until then.
+    """
+
+    public_id = PublicIdField()
+    container = models.ForeignKey(
+        Container, on_delete=models.PROTECT, related_name="images", db_index=False
+    )
+    digest = models.CharField(max_length=64, db_collation="C", help_text="hex of SHA-256")
+    blob = models.ForeignKey(
+        Blob, null=True, blank=True, on_delete=models.PROTECT, related_name="images"
+    )
+    description = models.TextField(blank=True)
+    arch = models.CharField(max_length=16, blank=True, help_text="Go's name; empty: unknown")
+    signed = models.BooleanField(default=False)
+    fingerprints = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    encrypted = models.BooleanField(default=False)
+    sif_id = models.UUIDField(null=True, blank=True)
+    download_count = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            *public_id_rules("image"),
+            models.CheckConstraint(
+                condition=Q(digest__regex=DIGEST_PATTERN), name="image_digest_form"
+            ),
+            models.UniqueConstraint(fields=["container", "digest"], name="image_once_in_container"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.container}:{self.hash}"
+
+    @property
+    def hash(self) -> str:
+        """The hash as the library's clients write it."""
+        return f"sha256.{self.digest}"
+
+    @property
+    def is_proven(self) -> bool:
+        """Its bytes are stored, and were read back and found to be what its hash says."""
+        return self.blob is not None and self.blob.state == Blob.State.PROVEN

@@ -1,0 +1,55 @@
+"""Who may do what: decided here and nowhere else.
+
+For now: what is public is everybody's to see; the rest is its owner's and the administrators'.
+An entity's owner pushes into it; administrators push into the entities of the site, which have no
+owner. `Collection.objects.visible_to` says the same as `may_view`, for sets.
+"""
+
+from typing import NoReturn, TypeAlias
+
+from django.contrib.auth.models import AnonymousUser
+
+from shub.accounts.models import Entity, User
+from shub.containers.models import Collection
+from shub.errors import Denied
+
+Caller: TypeAlias = User | AnonymousUser
+
+
+def may_view(user: Caller, collection: Collection) -> bool:
+    """See the collection and all that is below it."""
+    return (
+        not collection.is_private
+        or owns(user, collection.entity)
+        or (isinstance(user, User) and user.is_administrator)
+    )
+
+
+def may_push(user: Caller, entity: Entity) -> bool:
+    """Make collections, containers, images and tags in the entity."""
+    if entity.user_id is None:
+        return isinstance(user, User) and user.is_administrator
+    return owns(user, entity)
+
+
+def may_administer(user: Caller, entity: Entity) -> bool:
+    """Change who may see what is in the entity."""
+    return owns(user, entity) or (isinstance(user, User) and user.is_administrator)
+
+
+def owns(user: Caller, entity: Entity) -> bool:
+    """The entity is this user's namespace."""
+    return isinstance(user, User) and user.is_active and entity.user_id == user.pk
+
+
+def check_may_push(user: User, entity: Entity) -> None:
+    """Denied unless the user may push here."""
+    if not may_push(user, entity):
+        refuse_push(user)
+
+
+def refuse_push(user: User) -> NoReturn:
+    """No, in the same words for what is hidden, for what is another's and for what is not there."""
+    own = next(iter(Entity.objects.filter(user=user)[:1]), None)
+    where = f"it may push into {own.name!r}" if own else "it may push nowhere"
+    raise Denied(f"You may not push there. This token is of {user.username}: {where}.")

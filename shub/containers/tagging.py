@@ -1,0 +1,134 @@
+"""Tagging: a tag moves when the bytes that it is to mean are proven, and each move is kept."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from shub.accounts.models import Token, User
+from shub.containers import images, namespaces
+from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
+from shub.containers.permissions import Caller, may_view
+from shub.errors import Conflict, Invalid, NotFound
+from shub.names import check_tag
+from shub.sif.layout import ARCHES
+
+KNOWN_ARCHES = frozenset(ARCHES.values())
+
+
+def tags_by_arch(container_id: str, *, by: Caller) -> dict[str, dict[str, str]]:
+    """Every tag of the container: arch → tag → the image's public id."""
+    container = next(
+        iter(
+            Container.objects.select_related("collection__entity").filter(public_id=container_id)[
+                :1
+            ]
+        ),
+        None,
+    )
+    if container is None or not may_view(by, container.collection):
+        raise NotFound("There is no such container, or you may not see it.")
+    found: dict[str, dict[str, str]] = {}
+    for arch, name, image_id in Tag.objects.filter(container=container).values_list(
+        "arch", "name", "image__public_id"
+    ):
+        found.setdefault(arch, {})[name] = image_id
+    return found
+
+
+def set_tag(
+    *, container_id: str, name: str, arch: str, image_id: str, by: User, token: Token | None
+) -> None:
+    """Make the tag mean the image, for the arch that the image's SIF header names.
+
+    While the image is being verified the tag is kept pending: until the bytes are proven it answers
+    with the image before. Conflict when no completed upload has brought the image's bytes.
+    """
+    container = namespaces.pushable_container(container_id, by=by)
+    check_tag(name)
+    if arch and arch not in KNOWN_ARCHES:
+        raise Invalid(f"{arch!r} is no architecture: expected one of {', '.join(ARCHES.values())}.")
+    with transaction.atomic():
+        # The lock makes this wait for, or be waited for by, the proof of the same image. Nothing is
+        # joined to it: Postgres would join what was there before the wait.
+        image = next(
+            iter(
+                Image.objects.select_for_update(no_key=True).filter(
+                    container=container, public_id=image_id
+                )[:1]
+            ),
+            None,
+        )
+        if image is None:
+            raise Invalid(f"The container {container} has no image with the id {image_id!r}.")
+        if image.is_proven:
+            check_arch(image, arch)
+            move(container, name, image, arch=arch, by=by.get_username(), token=token)
+        elif images.is_verifying(image):
+            PendingTag.objects.update_or_create(
+                image=image,
+                name=name,
+                defaults={
+                    "arch": arch,
+                    "asked_at": timezone.now(),
+                    "asked_by": by,
+                    "token": token,
+                },
+            )
+        else:
+            raise Conflict(
+                f"The image {image.hash} has no bytes yet: its upload was not completed, or was "
+                "refused. Push it again."
+            )
+
+
+def check_arch(image: Image, arch: str) -> None:
+    """Invalid when a client says another arch than the proven image's own."""
+    if image.arch and arch and arch != image.arch:
+        raise Invalid(
+            f"The image is for {image.arch}, by its SIF header; it cannot be tagged for {arch}."
+        )
+
+
+def move(
+    container: Container, name: str, image: Image, *, arch: str, by: str, token: Token | None
+) -> None:
+    """Point the tag at the proven image and write the move down; again is no move.
+
+    Runs in the caller's transaction.
+    """
+    arch = image.arch or arch
+    now = timezone.now()
+    tag, made = Tag.objects.select_for_update(no_key=True).get_or_create(
+        container=container, name=name, arch=arch, defaults={"image": image, "moved_at": now}
+    )
+    before = "" if made else tag.image.digest
+    if before == image.digest:
+        return
+    if not made:
+        tag.image = image
+        tag.moved_at = now
+        tag.save(update_fields=["image", "moved_at"])
+    TagMove.objects.create(
+        container=container,
+        name=name,
+        arch=arch,
+        from_digest=before,
+        to_digest=image.digest,
+        moved_at=now,
+        moved_by=by,
+        token=token.public_id if token else "",
+    )
+
+
+def move_pending(image: Image) -> None:
+    """Move the tags that waited for the image, in the order they were asked for."""
+    waiting = image.pending_tags.select_related("asked_by", "token").order_by("asked_at", "id")
+    for pending in waiting:
+        move(
+            image.container,
+            pending.name,
+            image,
+            arch=pending.arch,
+            by=pending.asked_by.get_username(),
+            token=pending.token,
+        )
+    image.pending_tags.all().delete()
