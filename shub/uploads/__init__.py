@@ -1,0 +1,1 @@
+"""How bytes arrive: uploads, and the sweep that proves what they brought."""

@@ -1,0 +1,132 @@
+"""Uploads: each one attempt to send one image."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from shub.accounts.models import Token
+from shub.containers.models import Blob, Container, Image
+from shub.containers.models.blob import DIGEST_PATTERN
+from shub.public_ids import PublicIdField, public_id_rules
+
+
+class Upload(models.Model):
+    """One attempt to send the bytes of an image. Its state is the queue of the sweep.
+
+    open → joining (the parts are made one object) → verifying (the object is read and hashed) →
+    done, or refused (the bytes are not what was claimed); open → expired or aborted.
+
+    `store_id` names the store's own upload in parts and is empty once that is joined or dropped: an
+    ended upload that still has one has left parts, which the sweep drops.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        JOINING = "joining"
+        VERIFYING = "verifying"
+        DONE = "done"
+        REFUSED = "refused"
+        EXPIRED = "expired"
+        ABORTED = "aborted"
+
+    ENDED = (State.DONE, State.REFUSED, State.EXPIRED, State.ABORTED)
+
+    class Kind(models.TextChoices):
+        SINGLE = "single", "one part, sent to one address"
+        MULTIPART = "multipart", "parts, each asked for"
+
+    public_id = PublicIdField()
+    container = models.ForeignKey(Container, on_delete=models.PROTECT, related_name="uploads")
+    image = models.ForeignKey(
+        Image, null=True, blank=True, on_delete=models.SET_NULL, related_name="uploads"
+    )
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    digest = models.CharField(max_length=64, blank=True, db_collation="C", help_text="as claimed")
+    size = models.BigIntegerField(help_text="bytes, as claimed")
+    part_bytes = models.BigIntegerField(help_text="of each part but the last")
+    key = models.CharField(max_length=255, db_collation="C")
+    store_id = models.TextField(blank=True)
+    parts = models.JSONField(
+        default=list, blank=True, help_text="[number, etag] in order, once it is being joined"
+    )
+    blob = models.OneToOneField(
+        Blob, null=True, blank=True, on_delete=models.PROTECT, related_name="upload"
+    )
+    reason = models.TextField(blank=True, help_text="why it was refused, in a person's words")
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    token = models.ForeignKey(
+        Token, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    active_at = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(
+        null=True, blank=True, help_text="until when one sweep thread has it to itself"
+    )
+    lease = models.CharField(max_length=24, blank=True, help_text="which thread that is")
+
+    class Meta:
+        constraints = [
+            *public_id_rules("upload"),
+            models.UniqueConstraint(fields=["key"], name="upload_key_once"),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "open",
+                        "joining",
+                        "verifying",
+                        "done",
+                        "refused",
+                        "expired",
+                        "aborted",
+                    ]
+                ),
+                name="upload_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["single", "multipart"]), name="upload_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(digest="") | Q(digest__regex=DIGEST_PATTERN), name="upload_digest_form"
+            ),
+            models.CheckConstraint(
+                condition=Q(size__gt=0, part_bytes__gt=0), name="upload_sizes_positive"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["verifying", "done"]) | Q(blob__isnull=False),
+                name="upload_verifying_has_blob",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="refused") | ~Q(reason=""), name="upload_refused_says_why"
+            ),
+        ]
+        indexes = [
+            # What the sweep looks for: few rows of a table that only grows.
+            models.Index(
+                fields=["state", "active_at"],
+                condition=Q(state__in=["open", "joining", "verifying"]),
+                name="upload_under_way",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(state__in=["refused", "expired", "aborted"]) & ~Q(store_id=""),
+                name="upload_left_parts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} ({self.state})"
+
+    @property
+    def total_parts(self) -> int:
+        """How many parts the image has at this part size."""
+        return -(-self.size // self.part_bytes)
+
+    def size_of_part(self, number: int) -> int:
+        """The bytes of the part of this number, counted from 1; the last has the remainder."""
+        if number == self.total_parts:
+            return self.size - (number - 1) * self.part_bytes
+        return self.part_bytes

@@ -1,0 +1,338 @@
+"""Sending an image in parts: begin, sign a part, complete, abort.
+
+A single upload is one of one part, so that no address that can write outlives the joining: once the
+parts are joined, the store knows none of the addresses that were handed out.
+"""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from typing import NoReturn
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from shub.accounts.models import Token, User
+from shub.audit import trail
+from shub.containers.images import pushable_image
+from shub.containers.models import Blob
+from shub.errors import Conflict, Invalid, OverQuota, Unavailable
+from shub.storage import IncompleteParts, NoSuchObject, Part, object_store
+from shub.storage.keys import blob_key
+from shub.uploads.models import Upload
+from shub.uploads.parts import (
+    LARGEST_PART,
+    MOST_PARTS,
+    check_all_parts,
+    check_part,
+    part_bytes_for,
+)
+
+log = logging.getLogger(__name__)
+
+State = Upload.State
+
+# The channel on which the sweep hears that an upload waits to be verified.
+CHANNEL = "shub_uploads"
+
+# Left free on the store's disk, so that joining and the database have room to work.
+DISK_RESERVE_BYTES = 64 * 1024**2
+
+# How often a signed part is written down as a sign of life, at most.
+ACTIVE_EVERY_SECONDS = 60
+
+# A caller's newest upload whose bytes are there is looked for among so many.
+UPLOADS_LOOKED_AT = 20
+
+
+# ── begin ──
+def begin(
+    *,
+    image_id: str,
+    size: int,
+    kind: Upload.Kind,
+    by: User,
+    token: Token | None,
+    sha256: str = "",
+) -> Upload:
+    """Begin to send the image. Several uploads of one image may be open at once."""
+    image = pushable_image(image_id, by=by)
+    if sha256 and sha256 != image.digest:
+        raise Invalid(
+            f"The image was announced with the hash {image.digest}, and is now said to have "
+            f"{sha256}. Push it again."
+        )
+    check_size(size, kind)
+    check_room(size)
+    upload = Upload(
+        container=image.container,
+        image=image,
+        kind=kind,
+        digest=image.digest,
+        size=size,
+        part_bytes=size if kind == Upload.Kind.SINGLE else part_bytes_for(size),
+        created_by=by,
+        token=token,
+    )
+    upload.key = blob_key(image.digest, upload.public_id)
+    # The store first: parts without a row are found and dropped by the sweep, a row without an
+    # upload in the store would be a lie.
+    upload.store_id = object_store().start_parts(upload.key)
+    upload.save(force_insert=True)
+    return upload
+
+
+def check_size(size: int, kind: Upload.Kind) -> None:
+    """Invalid where no store takes so many bytes that way."""
+    if size < 1:
+        raise Invalid(f"An image has at least one byte; this one is said to have {size}.")
+    if kind == Upload.Kind.SINGLE and size > LARGEST_PART:
+        raise Invalid(
+            f"One upload address takes at most {LARGEST_PART} bytes (5 GiB), the image has {size}: "
+            "push it with a client that sends parts (Singularity 3.6 or newer, any Apptainer)."
+        )
+    if size > LARGEST_PART * MOST_PARTS:
+        raise Invalid(f"A store takes at most {LARGEST_PART * MOST_PARTS} bytes, not {size}.")
+
+
+def check_room(size: int) -> None:
+    """OverQuota where the store's disk is ours to look at and has no room for the image."""
+    if settings.MINIO_FOLDER:
+        room = shutil.disk_usage(settings.MINIO_FOLDER).free - DISK_RESERVE_BYTES
+        if size > room:
+            raise OverQuota(
+                f"The registry's disk has room for {max(room, 0)} bytes, the image has {size}. "
+                "Ask the administrator for more room."
+            )
+
+
+# ── sign ──
+def single_address(upload: Upload, *, asked_host: str) -> str:
+    """The address that takes the whole image in one PUT, bound to its hash."""
+    return object_store().part_address(
+        upload.key, upload.store_id, 1, upload.digest, asked_host=asked_host
+    )
+
+
+def sign_part(
+    *,
+    image_id: str,
+    upload_id: str,
+    number: int,
+    size: int,
+    sha256: str,
+    by: User,
+    asked_host: str,
+) -> str:
+    """An address that takes this part in one PUT; bound to its hash where the client says one."""
+    upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
+    if upload.state != State.OPEN:
+        refuse_ended(upload)
+    check_part(upload, number=number, size=size)
+    keep_alive(upload)
+    return object_store().part_address(
+        upload.key, upload.store_id, number, sha256, asked_host=asked_host
+    )
+
+
+def keep_alive(upload: Upload) -> None:
+    """Write down that the upload is in use; Conflict when it ended meanwhile."""
+    now = timezone.now()
+    if (now - upload.active_at).total_seconds() < ACTIVE_EVERY_SECONDS:
+        return
+    if not Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(active_at=now):
+        upload.refresh_from_db()
+        refuse_ended(upload)
+
+
+# ── complete ──
+def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: User) -> Upload:
+    """Join the parts, in order, and hand the image over to verification. Again is no error."""
+    upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
+    if upload.state == State.OPEN and start_joining(upload, check_all_parts(upload, parts)):
+        join(upload)
+    if upload.state in {State.EXPIRED, State.ABORTED}:
+        refuse_ended(upload)
+    return upload
+
+
+def complete_single(*, image_id: str, by: User) -> Upload | None:
+    """Hand over the caller's newest upload of the image whose bytes are there.
+
+    The request names no upload. None when the image is proven and no upload of the caller's is
+    left to speak of; Invalid when no bytes have arrived.
+    """
+    image = pushable_image(image_id, by=by)
+    uploads = image.uploads.filter(created_by=by, kind=Upload.Kind.SINGLE).order_by("-id")
+    for upload in uploads[:UPLOADS_LOOKED_AT]:
+        if upload.state == State.OPEN:
+            arrived = arrived_parts(upload)
+            if not arrived:
+                continue
+            check_single_size(upload, arrived[0])
+            if start_joining(upload, arrived[:1]):
+                join(upload)
+        if upload.state in {State.JOINING, State.VERIFYING, State.DONE, State.REFUSED}:
+            return upload
+    if image.is_proven:
+        return None
+    raise Invalid(
+        "No bytes have arrived for this image: send them to the upload address, then complete."
+    )
+
+
+def arrived_parts(upload: Upload) -> list[Part]:
+    """The parts that the store has; none where it no longer knows the upload."""
+    try:
+        return object_store().list_parts(upload.key, upload.store_id)
+    except NoSuchObject:
+        return []
+
+
+def check_single_size(upload: Upload, part: Part) -> None:
+    """Refuse the upload when another number of bytes came than was announced."""
+    if part.size != upload.size:
+        refuse(upload, f"Expected {upload.size} bytes, received {part.size}. Push the image again.")
+        raise Invalid(upload.reason)
+
+
+def start_joining(upload: Upload, parts: Sequence[Part]) -> bool:
+    """open → joining, with the parts written down, so that the sweep can go on from there.
+
+    True for the one caller who is to join them now: stores refuse a second joining at the same
+    time, some with words that read like a wrong key. The others wait for what becomes of it.
+    """
+    written = [[part.number, part.etag] for part in parts]
+    began = Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(
+        state=State.JOINING, parts=written, active_at=timezone.now()
+    )
+    upload.refresh_from_db()
+    return bool(began)
+
+
+def take_up_joining(upload: Upload) -> bool:
+    """True for the one caller who is to go on with a joining that was left by another."""
+    return bool(
+        Upload.objects.filter(pk=upload.pk, state=State.JOINING, active_at=upload.active_at).update(
+            active_at=timezone.now()
+        )
+    )
+
+
+def join(upload: Upload) -> None:
+    """joining → verifying: make the parts one object. Idempotent, and safe to do twice at once.
+
+    Invalid when the parts are not there as named (the upload is open again) or have another size
+    than announced (it is refused); Unavailable when the store is away (the sweep goes on).
+    """
+    parts = [Part(number, etag) for number, etag in upload.parts]
+    try:
+        stored = object_store().finish_parts(upload.key, upload.store_id, parts)
+    except IncompleteParts as error:
+        Upload.objects.filter(pk=upload.pk, state=State.JOINING).update(state=State.OPEN, parts=[])
+        raise Invalid(f"{error} Push the image again.") from error
+    except NoSuchObject:
+        upload.refresh_from_db()
+        if upload.state == State.JOINING:
+            refuse(upload, "The store no longer has the parts of this upload. Push it again.")
+        return
+    take_over(upload, stored_size=stored.size)
+
+
+def take_over(upload: Upload, *, stored_size: int) -> None:
+    """Write down that the object is there: to be verified, or of the wrong size and refused."""
+    with transaction.atomic(durable=True):
+        row = Upload.objects.select_for_update().get(pk=upload.pk)
+        if row.state == State.JOINING:
+            wrong_size = stored_size != row.size
+            row.blob = Blob.objects.create(
+                digest=row.digest,
+                size=stored_size,
+                key=row.key,
+                state=Blob.State.CONDEMNED if wrong_size else Blob.State.PENDING,
+            )
+            row.store_id = ""
+            row.active_at = timezone.now()
+            row.state = State.VERIFYING
+            if wrong_size:
+                row.state = State.REFUSED
+                row.reason = (
+                    f"Expected {row.size} bytes, received {stored_size}. Push the image again."
+                )
+                write_refusal(row)
+            row.save()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+    upload.refresh_from_db()
+
+
+# ── end ──
+def abort(*, image_id: str, upload_id: str, by: User) -> None:
+    """Give the upload up, and its parts. Again is no error; too late is a Conflict."""
+    upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
+    Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(state=State.ABORTED)
+    upload.refresh_from_db()
+    if upload.state not in {State.ABORTED, State.EXPIRED}:
+        raise Conflict("The upload is already complete: there is nothing left to abort.")
+    try:
+        drop_parts(upload)
+    except Unavailable:
+        log.info("The parts of upload %s are left to the sweep.", upload.public_id)
+
+
+def drop_parts(upload: Upload) -> None:
+    """Make the store drop what an ended upload left in parts."""
+    if upload.store_id:
+        object_store().abort_parts(upload.key, upload.store_id)
+        Upload.objects.filter(pk=upload.pk).update(store_id="")
+
+
+def refuse(upload: Upload, reason: str) -> None:
+    """open or joining → refused, before any object was made."""
+    with transaction.atomic():
+        changed = Upload.objects.filter(pk=upload.pk, state__in=[State.OPEN, State.JOINING]).update(
+            state=State.REFUSED, reason=reason
+        )
+        upload.refresh_from_db()
+        if changed:
+            write_refusal(upload)
+
+
+def write_refusal(upload: Upload) -> None:
+    """Say in the trail what was refused, and why: where a pusher looks who has gone away."""
+    trail.record(
+        "upload.refused",
+        kind="container",
+        public_id=upload.container.public_id,
+        name=str(upload.container),
+        actor=upload.created_by.username if upload.created_by else "",
+        token=upload.token.public_id if upload.token else "",
+        hash=f"sha256.{upload.digest}",
+        reason=upload.reason,
+    )
+
+
+def own_upload(*, image_id: str, upload_id: str, by: User) -> Upload:
+    """The caller's own upload of the image, if they may push there; else Conflict.
+
+    Never NotFound: clients take a 404 for "send it as one body", and begin in the middle.
+    """
+    image = pushable_image(image_id, by=by)
+    found = next(iter(image.uploads.filter(public_id=upload_id, created_by=by)[:1]), None)
+    if found is None:
+        raise Conflict(f"You have no upload {upload_id!r} of this image. Push it again.")
+    return found
+
+
+def refuse_ended(upload: Upload) -> NoReturn:
+    """Conflict, with what became of the upload."""
+    became = {
+        State.JOINING: "is being joined",
+        State.VERIFYING: "has arrived and is being verified",
+        State.DONE: "is complete",
+        State.REFUSED: f"was refused: {upload.reason}",
+        State.EXPIRED: "expired",
+        State.ABORTED: "was aborted",
+    }[State(upload.state)]
+    raise Conflict(f"This upload {became}. Push the image again if it is missing.")

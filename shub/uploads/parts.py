@@ -1,0 +1,48 @@
+"""Parts: into how many slices an image is cut, and what a client may say of them."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from shub.errors import Invalid
+from shub.storage import Part
+from shub.uploads.models import Upload
+
+MIB = 1024**2
+GIB = 1024**3
+
+# What S3 takes: at most 10,000 parts, each of at most 5 GiB.
+MOST_PARTS = 10_000
+LARGEST_PART = 5 * GIB
+
+
+def part_bytes_for(size: int) -> int:
+    """The part size for an image of `size` bytes: the site's, or the whole MiB that suffices.
+
+    >>> from django.test import override_settings
+    >>> with override_settings(UPLOAD_PART_BYTES=64 * MIB):
+    ...     [part_bytes_for(size) // MIB for size in (1, 625 * GIB, 626 * GIB)]
+    [64, 64, 65]
+    """
+    needed = -(-size // MOST_PARTS)
+    return max(int(settings.UPLOAD_PART_BYTES), -(-needed // MIB) * MIB)
+
+
+def check_part(upload: Upload, *, number: int, size: int) -> None:
+    """Invalid unless the image has a part of this number and size."""
+    if not 1 <= number <= upload.total_parts:
+        raise Invalid(f"There is no part {number}: the image has parts 1 to {upload.total_parts}.")
+    expected = upload.size_of_part(number)
+    if size != expected:
+        raise Invalid(f"Part {number} has {expected} bytes, not {size}.")
+
+
+def check_all_parts(upload: Upload, parts: Sequence[Part]) -> list[Part]:
+    """The parts in order; Invalid unless they are exactly those of the image."""
+    in_order = sorted(parts, key=lambda part: part.number)
+    numbers = [part.number for part in in_order]
+    if numbers != list(range(1, upload.total_parts + 1)):
+        raise Invalid(
+            f"The image has parts 1 to {upload.total_parts}; {len(parts)} were named. Push again."
+        )
+    return in_order

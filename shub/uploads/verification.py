@@ -1,0 +1,219 @@
+"""Verification: the stored bytes are read back and hashed before anybody may have them.
+
+One upload is taken by one thread at a time, by a lease that ends by itself: a sweep that was killed
+leaves nothing locked, and a sweep that was thought dead finds its lease gone and writes nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from shub.audit import trail
+from shub.containers import tagging
+from shub.containers.models import Blob, Image
+from shub.errors import Unavailable
+from shub.public_ids import new_public_id
+from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
+from shub.storage import NoSuchObject, object_store
+from shub.uploads.hashing import hash_pieces
+from shub.uploads.models import Upload
+from shub.uploads.multipart import write_refusal
+
+log = logging.getLogger(__name__)
+
+State = Upload.State
+
+# A killed sweep's work lies still for so long; a living one renews its lease well before.
+LEASE = timedelta(seconds=15)
+RENEW_EVERY_SECONDS = 5
+
+
+class LeaseLost(Exception):
+    """Another thread has taken the upload over; what was read counts for nothing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What reading an object showed."""
+
+    digest: str
+    size: int
+    facts: Facts | None
+    fault: str
+    """Why it is refused, in words; empty when it is what was claimed."""
+
+
+def verify_next() -> bool:
+    """Verify the upload that waits longest; False when none waits."""
+    upload = take_next()
+    if upload is None:
+        return False
+    try:
+        finding = examine(upload, lambda: renew(upload))
+        settle(upload, finding)
+    except LeaseLost:
+        log.info("Upload %s was taken over by another sweep.", upload.public_id)
+    except Unavailable as error:
+        log.warning("Upload %s waits for the store: %s", upload.public_id, error)
+        postpone(upload)
+    return True
+
+
+def take_next() -> Upload | None:
+    """Lease the upload that waits longest for its verification."""
+    now = timezone.now()
+    with transaction.atomic():
+        upload = (
+            Upload.objects.select_for_update(skip_locked=True)
+            .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=now), state=State.VERIFYING)
+            .order_by("active_at")
+            .first()
+        )
+        if upload is not None:
+            upload.lease = new_public_id()
+            upload.leased_until = now + LEASE
+            upload.save(update_fields=["lease", "leased_until"])
+    return upload
+
+
+def renew(upload: Upload) -> None:
+    """Keep the lease for another while. LeaseLost when it is another's."""
+    if not Upload.objects.filter(pk=upload.pk, lease=upload.lease, state=State.VERIFYING).update(
+        leased_until=timezone.now() + LEASE
+    ):
+        raise LeaseLost
+
+
+def postpone(upload: Upload) -> None:
+    """Let others go first while the store is away."""
+    Upload.objects.filter(pk=upload.pk, lease=upload.lease).update(
+        leased_until=timezone.now() + timedelta(seconds=2)
+    )
+
+
+def examine(upload: Upload, still_ours: Callable[[], None]) -> Finding:
+    """Read the object from its first byte to its last."""
+    last = monotonic()
+
+    def renew_now_and_then() -> None:
+        nonlocal last
+        if monotonic() - last > RENEW_EVERY_SECONDS:
+            still_ours()
+            last = monotonic()
+
+    try:
+        with object_store().read(upload.key) as pieces:
+            read = hash_pieces(pieces, prefix_bytes=PREFIX_BYTES, after_each=renew_now_and_then)
+    except NoSuchObject:
+        return Finding("", 0, None, "The store has lost the bytes of this upload. Push it again.")
+    if read.digest != upload.digest:
+        return Finding(
+            read.digest,
+            read.size,
+            None,
+            f"The bytes that arrived have the SHA-256 {read.digest}, the image was announced with "
+            f"{upload.digest}. It was changed on the way, or while it was read: push it again.",
+        )
+    try:
+        facts = read_facts(read.prefix, read.size)
+    except UnreadableSIF as error:
+        return Finding(read.digest, read.size, None, str(error))
+    return Finding(read.digest, read.size, facts, "")
+
+
+def settle(upload: Upload, finding: Finding) -> None:
+    """Write down what was found, all of it or nothing; then remove what nobody needs."""
+    with transaction.atomic(durable=True):
+        # Nothing is joined to a locked row: Postgres would join what was there before the wait.
+        row = Upload.objects.select_for_update().get(pk=upload.pk)
+        if row.lease != upload.lease or row.state != State.VERIFYING or row.blob is None:
+            raise LeaseLost
+        if finding.fault or finding.facts is None:
+            refuse(row, row.blob, finding.fault)
+        else:
+            accept(row, row.blob, finding.facts)
+        row.lease = ""
+        row.leased_until = None
+        row.save()
+    collect(row.blob)
+
+
+def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
+    """verifying → done: the image has its bytes, and the tags that waited for it move."""
+    upload.state = State.DONE
+    if upload.image is None:
+        condemn(blob)
+        return
+    image = Image.objects.select_for_update(no_key=True).get(pk=upload.image.pk)
+    if image.is_proven:
+        # Another push of the same bytes was faster.
+        condemn(blob)
+        return
+    image.blob = proven_blob(blob)
+    image.arch = facts.arch
+    image.signed = facts.signed
+    image.fingerprints = list(facts.fingerprints)
+    image.encrypted = facts.encrypted
+    image.sif_id = facts.sif_id
+    image.save()
+    tagging.move_pending(image)
+    trail.record(
+        "image.pushed",
+        kind="image",
+        public_id=image.public_id,
+        name=str(image),
+        actor=upload.created_by.username if upload.created_by else "",
+        token=upload.token.public_id if upload.token else "",
+        size=blob.size,
+    )
+
+
+def proven_blob(blob: Blob) -> Blob:
+    """The one proven blob of these bytes: an earlier one where there is one, else this."""
+    with connection.cursor() as cursor:
+        # Two pushes of the same bytes that are proven at the same moment: one waits for the other.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [blob.digest])
+    earlier = (
+        Blob.objects.select_for_update()
+        .filter(algorithm=blob.algorithm, digest=blob.digest, state=Blob.State.PROVEN)
+        .first()
+    )
+    if earlier is not None:
+        condemn(blob)
+        return earlier
+    blob.state = Blob.State.PROVEN
+    blob.save(update_fields=["state"])
+    return blob
+
+
+def refuse(upload: Upload, blob: Blob, reason: str) -> None:
+    """verifying → refused: the bytes are condemned, and a claim that nothing else backs goes."""
+    upload.state = State.REFUSED
+    upload.reason = reason
+    condemn(blob)
+    write_refusal(upload)
+    if upload.image is not None and upload.image.blob_id is None:
+        others = upload.image.uploads.exclude(pk=upload.pk).exclude(state__in=Upload.ENDED)
+        if not others.exists():
+            image, upload.image = upload.image, None
+            upload.save(update_fields=["image"])
+            image.delete()
+
+
+def condemn(blob: Blob) -> None:
+    """No row needs these bytes: the sweep removes them."""
+    blob.state = Blob.State.CONDEMNED
+    blob.save(update_fields=["state"])
+
+
+def collect(blob: Blob) -> None:
+    """Remove a condemned blob's bytes from the store, then say that they are gone."""
+    if blob.state == Blob.State.CONDEMNED:
+        object_store().remove([blob.key])
+        Blob.objects.filter(pk=blob.pk, state=Blob.State.CONDEMNED).update(state=Blob.State.GONE)

@@ -1,0 +1,46 @@
+"""Waiting, on behalf of a client, for what verification finds: bounded in time and in number."""
+
+from functools import lru_cache
+from threading import BoundedSemaphore
+from time import monotonic, sleep
+
+from django.conf import settings
+
+from shub.containers.models import Blob
+from shub.uploads.models import Upload
+
+# Most images are small and proven within these; for a large one a look now and then is enough.
+FIRST_LOOKS_SECONDS = 0.02
+LATER_LOOKS_SECONDS = 0.1
+FIRST_SECONDS = 1.0
+
+
+def wait_for_verdict(upload: Upload) -> Upload:
+    """The upload once it is done or refused; or as it is, when it takes too long.
+
+    It takes at most VERIFY_WAIT_SECONDS, and no time at all when VERIFY_WAITERS threads of this
+    process wait already: the others must stay free to answer. A refusal counts once the refused
+    bytes are gone.
+    """
+    if _is_settled(upload) or not _places().acquire(blocking=False):
+        return upload
+    try:
+        begun = monotonic()
+        while not _is_settled(upload) and monotonic() - begun < settings.VERIFY_WAIT_SECONDS:
+            early = monotonic() - begun < FIRST_SECONDS
+            sleep(FIRST_LOOKS_SECONDS if early else LATER_LOOKS_SECONDS)
+            upload.refresh_from_db()
+        return upload
+    finally:
+        _places().release()
+
+
+def _is_settled(upload: Upload) -> bool:
+    if upload.state == Upload.State.REFUSED and upload.blob_id is not None:
+        return not Blob.objects.filter(pk=upload.blob_id, state=Blob.State.CONDEMNED).exists()
+    return upload.state not in {Upload.State.JOINING, Upload.State.VERIFYING}
+
+
+@lru_cache(maxsize=1)
+def _places() -> BoundedSemaphore:
+    return BoundedSemaphore(max(settings.VERIFY_WAITERS, 1))

@@ -1,0 +1,249 @@
+"""What a sweep makes of rows that something was killed beside."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from shub.containers.models import Blob, Image
+from shub.errors import Unavailable
+from shub.storage import ObjectStore, Part, object_store
+from shub.uploads import multipart, sweeps, verification
+from shub.uploads.models import Upload
+from tests.factories import Person
+from tests.sif_files import sif_bytes
+from tests.stored import stored_keys
+from tests.wire import digest, send, sweep, wire
+
+pytestmark = pytest.mark.django_db
+
+PATH = "mara/tools/gcc"
+CONTENT = sif_bytes(seed=3)
+LONG_AGO = timedelta(days=30)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(settings: Any, store: ObjectStore) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+
+
+@pytest.fixture
+def sent(mara: Person) -> Upload:
+    """An upload whose bytes are in the store, and of which nobody has said that it is complete."""
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+    return Upload.objects.get()
+
+
+def test_a_joining_that_was_killed_before_the_store_heard_of_it_is_gone_on_with(
+    sent: Upload,
+) -> None:
+    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    age(sent)
+    sweep()  # takes it one step further …
+    sweep()  # … and another
+    assert Image.objects.get().is_proven
+
+
+def test_a_joining_that_was_killed_after_the_store_had_joined_is_gone_on_with(
+    sent: Upload,
+) -> None:
+    parts = multipart.arrived_parts(sent)
+    multipart.start_joining(sent, parts)
+    object_store().finish_parts(sent.key, sent.store_id, parts)
+    age(sent)
+    sweep()
+    sweep()
+    assert Image.objects.get().is_proven
+
+
+def test_a_joining_whose_parts_are_gone_is_refused_with_the_reason(sent: Upload) -> None:
+    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    object_store().abort_parts(sent.key, sent.store_id)
+    age(sent)
+    sweep()
+    sent.refresh_from_db()
+    assert (sent.state, "no longer has the parts" in sent.reason) == ("refused", True)
+
+
+def test_a_fresh_joining_is_left_to_the_request_that_does_it(sent: Upload) -> None:
+    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    sweeps.resume_joining()
+    sent.refresh_from_db()
+    assert sent.state == "joining"
+
+
+def test_a_verification_that_was_killed_is_taken_up_when_its_lease_has_ended(
+    sent: Upload,
+) -> None:
+    hand_over(sent)
+    assert verification.take_next() is not None
+    assert verification.take_next() is None
+    Upload.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert verification.verify_next()
+    assert Image.objects.get().is_proven
+
+
+def test_a_sweep_that_lost_its_lease_writes_nothing(sent: Upload) -> None:
+    hand_over(sent)
+    first = verification.take_next()
+    assert first is not None
+    finding = verification.examine(first, lambda: None)
+    Upload.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert verification.take_next() is not None
+    with pytest.raises(verification.LeaseLost):
+        verification.renew(first)
+    with pytest.raises(verification.LeaseLost):
+        verification.settle(first, finding)
+    assert not Image.objects.get().is_proven
+
+
+def test_a_verification_waits_while_the_store_is_away(sent: Upload, settings: Any) -> None:
+    hand_over(sent)
+    here, settings.MINIO_SERVER = settings.MINIO_SERVER, "127.0.0.1:1"
+    assert verification.verify_next()
+    sent.refresh_from_db()
+    assert sent.state == "verifying"
+    settings.MINIO_SERVER = here
+    Upload.objects.update(leased_until=None)
+    assert verification.verify_next()
+    assert Image.objects.get().is_proven
+
+
+def test_an_object_that_the_store_has_lost_is_refused_and_no_image_is_left(sent: Upload) -> None:
+    hand_over(sent)
+    object_store().remove([sent.key])
+    sweep()
+    sent.refresh_from_db()
+    assert (sent.state, "has lost the bytes" in sent.reason) == ("refused", True)
+    assert not Image.objects.exists()
+
+
+def test_an_idle_upload_expires_and_its_parts_are_dropped(sent: Upload) -> None:
+    age(sent)
+    sweep()
+    sent.refresh_from_db()
+    assert (sent.state, sent.store_id) == ("expired", "")
+    assert list(object_store().open_parts(timezone.now() + timedelta(days=1))) == []
+
+
+def test_an_upload_that_is_in_use_does_not_expire(sent: Upload) -> None:
+    sweep()
+    sent.refresh_from_db()
+    assert sent.state == "open"
+    assert len(multipart.arrived_parts(sent)) == 1
+
+
+def test_parts_that_no_row_knows_are_dropped_once_they_are_old(
+    store: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    store_id = store.start_parts("blobs/ab/unknown")
+    sweep()
+    assert len(list(store.open_parts(timezone.now() + timedelta(days=1)))) == 1
+    monkeypatch.setattr(sweeps, "idle_since", lambda: timezone.now() + timedelta(hours=1))
+    sweeps.drop_unknown_parts()
+    assert list(store.open_parts(timezone.now() + timedelta(days=1))) == []
+    store.abort_parts("blobs/ab/unknown", store_id)
+
+
+def test_parts_of_an_open_upload_are_never_taken_for_unknown(
+    sent: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "idle_since", lambda: timezone.now() + timedelta(hours=1))
+    assert sweeps.drop_unknown_parts() == 0
+    assert len(multipart.arrived_parts(sent)) == 1
+
+
+def test_a_removal_that_was_killed_is_gone_on_with(sent: Upload, store: ObjectStore) -> None:
+    hand_over(sent)
+    Blob.objects.update(state=Blob.State.CONDEMNED)
+    Upload.objects.update(state="refused", reason="for the test")
+    assert sweeps.collect_condemned() == 1
+    assert stored_keys(store) == []
+    assert Blob.objects.get().state == "gone"
+
+
+def test_an_announced_image_that_never_came_is_forgotten(mara: Person) -> None:
+    wire(mara).announce(PATH, CONTENT)
+    sweep()
+    assert Image.objects.count() == 1
+    Image.objects.update(created_at=timezone.now() - LONG_AGO)
+    sweep()
+    assert not Image.objects.exists()
+
+
+def test_an_old_announcement_that_is_being_sent_is_kept(sent: Upload) -> None:
+    Image.objects.update(created_at=timezone.now() - LONG_AGO)
+    sweep()
+    assert Image.objects.count() == 1
+
+
+def test_one_sweep_that_fails_stops_no_other(mara: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> int:
+        raise Unavailable("The store is away.")
+
+    wire(mara).announce(PATH, CONTENT)
+    Image.objects.update(created_at=timezone.now() - LONG_AGO)
+    monkeypatch.setattr(sweeps, "resume_joining", fail)
+    sweeps.housekeeping()
+    assert not Image.objects.exists()
+
+
+def test_two_pushes_of_one_image_that_are_proven_at_once_keep_one_object(
+    mara: Person, store: ObjectStore
+) -> None:
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    uploads = [client.begin_parts(image["id"], len(CONTENT))["uploadID"] for _ in range(2)]
+    for upload in uploads:
+        etag = send(client.part_address(image["id"], upload, 1, CONTENT), CONTENT).etag
+        assert client.complete_parts(image["id"], upload, [etag]).status == 200
+    assert len(stored_keys(store)) == 2
+    sweep()
+    assert len(stored_keys(store)) == 1
+    assert set(Upload.objects.values_list("state", flat=True)) == {"done"}
+    assert client.announce(PATH, CONTENT)["uploaded"] is True
+    for upload in uploads:
+        assert client.complete_parts(image["id"], upload, [etag]).status == 200
+
+
+def test_a_refused_push_leaves_the_image_to_another_that_is_under_way(
+    mara: Person, settings: Any
+) -> None:
+    settings.MINIO_SIGN_CONTENT_SHA256 = False
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    good, bad = (client.begin_parts(image["id"], len(CONTENT))["uploadID"] for _ in range(2))
+    wrong = sif_bytes(seed=4)
+    etag = send(client.part_address(image["id"], bad, 1, wrong), wrong).etag
+    assert client.complete_parts(image["id"], bad, [etag]).status == 200
+    sweep()
+    etag = send(client.part_address(image["id"], good, 1, CONTENT), CONTENT).etag
+    assert client.complete_parts(image["id"], good, [etag]).status == 200
+    sweep()
+    assert Image.objects.get().is_proven
+    assert client.complete_parts(image["id"], bad, [etag]).status == 400
+
+
+def test_a_part_may_come_late_in_a_slow_upload(sent: Upload, mara: Person) -> None:
+    Upload.objects.update(active_at=timezone.now() - timedelta(hours=20))
+    sent.refresh_from_db()
+    multipart.keep_alive(sent)
+    sent.refresh_from_db()
+    assert timezone.now() - sent.active_at < timedelta(minutes=1)
+
+
+def hand_over(upload: Upload) -> None:
+    """Join what was sent, as `_complete` does."""
+    parts: list[Part] = multipart.arrived_parts(upload)
+    multipart.start_joining(upload, parts)
+    multipart.join(upload)
+    assert upload.state == "verifying"
+    assert upload.digest == digest(CONTENT)
+
+
+def age(upload: Upload) -> None:
+    """As though nothing had happened to it for a month."""
+    Upload.objects.filter(pk=upload.pk).update(active_at=timezone.now() - LONG_AGO)
