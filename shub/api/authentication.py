@@ -1,0 +1,30 @@
+"""Who is asking: a bearer token, or nobody."""
+
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from shub.accounts import tokens
+from shub.accounts.models import Token, User
+from shub.errors import Unauthenticated
+
+
+class BearerAuthentication(BaseAuthentication):
+    """`Authorization: Bearer TOKEN`, in any case of letters; an empty credential is nobody's."""
+
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:
+        text = bearer(request)
+        if not text:
+            return None
+        token = tokens.recognise(text)
+        if token is None:
+            raise Unauthenticated(
+                "The token is unknown, expired or revoked. Make a new one and run `remote login`."
+            )
+        return token.user, token
+
+
+def bearer(request: Request | HttpRequest) -> str:
+    """The bearer's text, or empty where there is none or another scheme is used."""
+    scheme, _, credential = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else ""

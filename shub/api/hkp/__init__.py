@@ -1,0 +1,1 @@
+"""The keystore's protocol (HKP), as key push, key pull and verify speak it."""

@@ -1,0 +1,10 @@
+"""The keystore's addresses: at the host's root, since clients drop any path before them."""
+
+from django.urls import re_path
+
+from shub.api.hkp import views
+
+urlpatterns = [
+    re_path(r"^pks/lookup/?$", views.lookup),
+    re_path(r"^pks/add/?$", views.add),
+]

@@ -1,0 +1,1 @@
+"""The Library API, as singularity and apptainer push, pull and search speak it."""

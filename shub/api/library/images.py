@@ -1,0 +1,131 @@
+"""Images: looked up, announced, tagged, and fetched."""
+
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shub.api.library import objects
+from shub.api.library.door import LibraryView, answer, asked_host, pusher, used_token
+from shub.containers import images, pulling, refs, tagging
+from shub.containers.models import Image
+from shub.errors import Invalid
+
+
+class NewImage(serializers.Serializer[None]):
+    """What a push sends where it found no image of its file's hash."""
+
+    hash = serializers.CharField()
+    container = serializers.CharField()
+    description = serializers.CharField(allow_blank=True, required=False, default="")
+
+
+class ImagesView(LibraryView):
+    """`v1/images`"""
+
+    def post(self, request: Request) -> Response:
+        """The image that the caller is about to send, or need not send."""
+        body = self.read(request, NewImage)
+        image = images.announce(
+            container_id=body["container"],
+            hash_ref=body["hash"],
+            description=body["description"],
+            by=pusher(request),
+        )
+        return answer(image_object(image))
+
+
+class ImageView(LibraryView):
+    """`v1/images/REF`"""
+
+    def get(self, request: Request, ref: str) -> Response:
+        """The image that the reference means to this caller."""
+        image = images.find_image(
+            refs.parse(ref), arch=request.query_params.get("arch", ""), by=request.user
+        )
+        return answer(image_object(image))
+
+
+class ImageFileView(LibraryView):
+    """`v1/imagefile/REF`"""
+
+    def get(self, request: Request, ref: str) -> HttpResponseBase:
+        """See the store: 303, since clients of Apptainer 1.0 and CE 3.9 follow nothing else."""
+        address = pulling.download_address(
+            refs.parse(ref),
+            arch=request.query_params.get("arch", ""),
+            by=request.user,
+            asked_host=asked_host(request),
+        )
+        return HttpResponse(status=303, headers={"Location": address, "Cache-Control": "no-store"})
+
+
+class ArchTag(serializers.Serializer[None]):
+    """A tag as clients from 3.4 on set it, one per request, in capitals."""
+
+    Tag = serializers.CharField()
+    ImageID = serializers.CharField()
+    Arch = serializers.CharField(allow_blank=True, required=False, default="")
+
+
+class ArchTagsView(LibraryView):
+    """`v2/tags/CONTAINER_ID`"""
+
+    def get(self, request: Request, container_id: str) -> Response:
+        """Every tag: arch → tag → image id."""
+        return answer(tagging.tags_by_arch(container_id, by=request.user))
+
+    def post(self, request: Request, container_id: str) -> Response:
+        """Set one tag. Exactly 200: clients take 201 for a failure."""
+        body = self.read(request, ArchTag)
+        tagging.set_tag(
+            container_id=container_id,
+            name=body["Tag"],
+            arch=body["Arch"],
+            image_id=body["ImageID"],
+            by=pusher(request),
+            token=used_token(request),
+        )
+        return answer({body["Arch"]: {body["Tag"]: body["ImageID"]}})
+
+
+class TagsView(LibraryView):
+    """`v1/tags/CONTAINER_ID`, for clients that know no arch."""
+
+    def get(self, request: Request, container_id: str) -> Response:
+        """Every tag once: tag → image id, amd64's where there are several."""
+        by_arch = tagging.tags_by_arch(container_id, by=request.user)
+        flat: dict[str, str] = {}
+        for arch in sorted(by_arch, key=lambda arch: arch == images.DEFAULT_ARCH):
+            flat.update(by_arch[arch])
+        return answer(flat)
+
+    def post(self, request: Request, container_id: str) -> Response:
+        """Set one tag, as `{"Tag", "ImageID"}`, or several, as the map that GET gives."""
+        for tag, image_id in self._wanted(request.data):
+            tagging.set_tag(
+                container_id=container_id,
+                name=tag,
+                arch="",
+                image_id=image_id,
+                by=pusher(request),
+                token=used_token(request),
+            )
+        return answer({})
+
+    def _wanted(self, body: Any) -> list[tuple[str, str]]:
+        if set(body) == {"Tag", "ImageID"}:
+            body = {body["Tag"]: body["ImageID"]}
+        wanted = list(body.items())
+        if not wanted or not all(
+            isinstance(tag, str) and isinstance(image_id, str) for tag, image_id in wanted
+        ):
+            raise Invalid('Expected {"Tag": TAG, "ImageID": ID}, or a map of tags to image ids.')
+        return wanted
+
+
+def image_object(image: Image) -> dict[str, Any]:
+    """The wire's image; bytes that have arrived and are being verified need not be sent again."""
+    return objects.image(image, uploaded=image.is_proven or images.is_verifying(image))

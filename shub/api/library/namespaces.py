@@ -1,0 +1,96 @@
+"""Entities, collections and containers: looked up, and made by a push on its way."""
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shub.api.library import objects
+from shub.api.library.door import LibraryView, answer, pusher
+from shub.containers import namespaces
+
+
+class NewEntity(serializers.Serializer[None]):
+    """What a push sends where it found no entity; the rest of the object is ignored."""
+
+    name = serializers.CharField()
+
+
+class NewCollection(serializers.Serializer[None]):
+    """What a push sends where it found no collection. `private` is always false: no wish."""
+
+    name = serializers.CharField()
+    entity = serializers.CharField()
+    description = serializers.CharField(allow_blank=True, required=False, default="")
+
+
+class NewContainer(serializers.Serializer[None]):
+    """What a push sends where it found no container."""
+
+    name = serializers.CharField()
+    collection = serializers.CharField()
+    description = serializers.CharField(allow_blank=True, required=False, default="")
+
+
+class EntitiesView(LibraryView):
+    """`v1/entities`"""
+
+    def post(self, request: Request) -> Response:
+        """The entity to push into, if it is the caller's."""
+        body = self.read(request, NewEntity)
+        return answer(objects.entity(namespaces.ensure_entity(body["name"], by=pusher(request))))
+
+
+class EntityView(LibraryView):
+    """`v1/entities/NAME`"""
+
+    def get(self, request: Request, entity: str) -> Response:
+        """The entity."""
+        return answer(objects.entity(namespaces.find_entity(entity, by=request.user)))
+
+
+class CollectionsView(LibraryView):
+    """`v1/collections`"""
+
+    def post(self, request: Request) -> Response:
+        """The collection to push into, made if it is missing."""
+        body = self.read(request, NewCollection)
+        collection = namespaces.ensure_collection(
+            entity_id=body["entity"],
+            name=body["name"],
+            description=body["description"],
+            by=pusher(request),
+        )
+        return answer(objects.collection(collection))
+
+
+class CollectionView(LibraryView):
+    """`v1/collections/ENTITY/COLLECTION`"""
+
+    def get(self, request: Request, entity: str, collection: str) -> Response:
+        """The collection."""
+        found = namespaces.find_collection(entity, collection, by=request.user)
+        return answer(objects.collection(found))
+
+
+class ContainersView(LibraryView):
+    """`v1/containers`"""
+
+    def post(self, request: Request) -> Response:
+        """The container to push into, made if it is missing."""
+        body = self.read(request, NewContainer)
+        container = namespaces.ensure_container(
+            collection_id=body["collection"],
+            name=body["name"],
+            description=body["description"],
+            by=pusher(request),
+        )
+        return answer(objects.container(container))
+
+
+class ContainerView(LibraryView):
+    """`v1/containers/ENTITY/COLLECTION/CONTAINER`"""
+
+    def get(self, request: Request, entity: str, collection: str, container: str) -> Response:
+        """The container."""
+        found = namespaces.find_container(entity, collection, container, by=request.user)
+        return answer(objects.container(found))

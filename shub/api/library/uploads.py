@@ -1,0 +1,174 @@
+"""Uploads: as one body to one address, or in parts, each to an address asked for."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shub.api.library.door import LibraryView, answer, asked_host, pusher, used_token
+from shub.containers import usage
+from shub.containers.images import pushable_image
+from shub.errors import Invalid, NotFound
+from shub.storage import Part
+from shub.uploads import multipart
+from shub.uploads.models import Upload
+from shub.uploads.waiting import wait_for_verdict
+
+SHA256 = r"^([0-9a-f]{64})?$"
+
+
+class SingleRequest(serializers.Serializer[None]):
+    """Asked for before one body (UploadImageRequest); up to 3.5.2 without sha256sum."""
+
+    filesize = serializers.IntegerField()
+    sha256sum = serializers.RegexField(SHA256, allow_blank=True, required=False, default="")
+
+
+class MultipartRequest(serializers.Serializer[None]):
+    """Asked for before parts (MultipartUploadStartRequest)."""
+
+    filesize = serializers.IntegerField()
+
+
+class PartRequest(serializers.Serializer[None]):
+    """Asked for before each part (UploadImagePartRequest)."""
+
+    uploadID = serializers.CharField()
+    partNumber = serializers.IntegerField(min_value=1, max_value=10_000)
+    partSize = serializers.IntegerField(min_value=1)
+    sha256sum = serializers.RegexField(SHA256, allow_blank=True, required=False, default="")
+
+
+class CompletedPart(serializers.Serializer[None]):
+    """One part as the client sent it; the token is the store's etag, with its quotes."""
+
+    partNumber = serializers.IntegerField(min_value=1, max_value=10_000)
+    token = serializers.CharField()
+
+
+class MultipartCompletion(serializers.Serializer[None]):
+    """Sent after the last part (CompleteMultipartUploadRequest)."""
+
+    uploadID = serializers.CharField()
+    completedParts = CompletedPart(many=True)
+
+
+class MultipartAbortion(serializers.Serializer[None]):
+    """Sent when a part failed (AbortMultipartUploadRequest)."""
+
+    uploadID = serializers.CharField()
+
+
+class SingleView(LibraryView):
+    """`POST v2/imagefile/IMAGE_ID`"""
+
+    def post(self, request: Request, image_id: str) -> Response:
+        """The address for the whole image, bound to its hash."""
+        body = self.read(request, SingleRequest)
+        upload = multipart.begin(
+            image_id=image_id,
+            size=body["filesize"],
+            kind=Upload.Kind.SINGLE,
+            sha256=body["sha256sum"],
+            by=pusher(request),
+            token=used_token(request),
+        )
+        address = multipart.single_address(upload, asked_host=asked_host(request))
+        return answer({"uploadURL": address})
+
+
+class SingleCompletionView(LibraryView):
+    """`PUT v2/imagefile/IMAGE_ID/_complete`"""
+
+    def put(self, request: Request, image_id: str) -> Response:
+        """The bytes are there: verify them."""
+        upload = multipart.complete_single(image_id=image_id, by=pusher(request))
+        return answer_completion(upload, image_id=image_id, request=request)
+
+
+class MultipartView(LibraryView):
+    """`v2/imagefile/IMAGE_ID/_multipart`"""
+
+    def post(self, request: Request, image_id: str) -> Response:
+        """Begin; NotFound where the site wants single uploads: clients then send one body."""
+        if not settings.MINIO_MULTIPART_UPLOAD:
+            raise NotFound("This registry takes each image as one body.")
+        upload = multipart.begin(
+            image_id=image_id,
+            size=self.read(request, MultipartRequest)["filesize"],
+            kind=Upload.Kind.MULTIPART,
+            by=pusher(request),
+            token=used_token(request),
+        )
+        signs = "true" if settings.MINIO_SIGN_CONTENT_SHA256 else "false"
+        return answer(
+            {
+                "uploadID": upload.public_id,
+                "totalParts": upload.total_parts,
+                "partSize": upload.part_bytes,
+                # A map of strings: a JSON boolean fails the client's decoder.
+                "options": {"s3compliant": signs},
+            }
+        )
+
+    def put(self, request: Request, image_id: str) -> Response:
+        """The address for one part."""
+        body = self.read(request, PartRequest)
+        address = multipart.sign_part(
+            image_id=image_id,
+            upload_id=body["uploadID"],
+            number=body["partNumber"],
+            size=body["partSize"],
+            sha256=body["sha256sum"],
+            by=pusher(request),
+            asked_host=asked_host(request),
+        )
+        return answer({"presignedURL": address})
+
+
+class MultipartCompletionView(LibraryView):
+    """`PUT v2/imagefile/IMAGE_ID/_multipart_complete`"""
+
+    def put(self, request: Request, image_id: str) -> Response:
+        """The parts are there: join and verify them."""
+        body = self.read(request, MultipartCompletion)
+        parts = [
+            Part(part["partNumber"], part["token"].strip('"')) for part in body["completedParts"]
+        ]
+        upload = multipart.complete(
+            image_id=image_id, upload_id=body["uploadID"], parts=parts, by=pusher(request)
+        )
+        return answer_completion(upload, image_id=image_id, request=request)
+
+
+class MultipartAbortionView(LibraryView):
+    """`PUT v2/imagefile/IMAGE_ID/_multipart_abort`"""
+
+    def put(self, request: Request, image_id: str) -> Response:
+        """Give the upload up."""
+        body = self.read(request, MultipartAbortion)
+        multipart.abort(image_id=image_id, upload_id=body["uploadID"], by=pusher(request))
+        return answer({})
+
+
+def answer_completion(upload: Upload | None, *, image_id: str, request: Request) -> Response:
+    """What the client is told once its bytes are there, after waiting for the verdict a while.
+
+    Where the verification takes longer, the answer is the same: the image is then seen by those
+    who may push it, its tags wait, and a refusal is written into the audit trail.
+    """
+    if upload is not None:
+        upload = wait_for_verdict(upload)
+        if upload.state == Upload.State.REFUSED:
+            raise Invalid(upload.reason)
+        container = upload.container
+    else:
+        container = pushable_image(image_id, by=pusher(request)).container
+    entity = container.collection.entity
+    data: dict[str, Any] = {
+        "quota": {"quotaTotal": 0, "quotaUsage": usage.stored_bytes(entity)},
+        "containerUrl": f"library/{container}",
+    }
+    return answer(data)

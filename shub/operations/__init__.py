@@ -1,0 +1,1 @@
+"""For administrators: commands over the domain."""

@@ -1,0 +1,67 @@
+"""System checks: what is wrong in the settings, before a user finds it. No store is asked."""
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Tags, register
+
+
+@register(Tags.urls)
+def public_url_is_an_origin(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> list[CheckMessage]:
+    """PUBLIC_URL is scheme and host: clients of 2019 throw a path away."""
+    parts = urlsplit(settings.PUBLIC_URL)
+    if parts.scheme in {"http", "https"} and parts.hostname and not (parts.path or parts.query):
+        return []
+    return [
+        checks.Error(
+            f"PUBLIC_URL is {settings.PUBLIC_URL!r}.",
+            hint="Give scheme and host, and a port where it is not the scheme's own, no path: "
+            "https://registry.example.org",
+            id="shub.E001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def store_has_credentials(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """The store's keys are set."""
+    if settings.MINIO_ACCESS_KEY and settings.MINIO_SECRET_KEY:
+        return []
+    return [
+        checks.Error(
+            "MINIO_ACCESS_KEY and MINIO_SECRET_KEY are not both set.",
+            hint="Set them, or MINIO_ACCESS_KEY_FILE and MINIO_SECRET_KEY_FILE.",
+            id="shub.E002",
+        )
+    ]
+
+
+@register(Tags.urls, deploy=True)
+def users_reach_the_store(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """No store at 127.0.0.1 for users elsewhere: the commonest reason why a first push fails."""
+    public = urlsplit(settings.PUBLIC_URL).hostname or ""
+    store = urlsplit(f"//{settings.MINIO_EXTERNAL_SERVER}").hostname or ""
+    if is_loopback(public) or not is_loopback(store):
+        return []
+    return [
+        checks.Warning(
+            f"Users reach the registry at {public}, but are sent to {store} for the bytes.",
+            hint="Set MINIO_EXTERNAL_SERVER to the HOST:PORT by which users reach the store.",
+            id="shub.W001",
+        )
+    ]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is the machine that asks."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,42 @@
+"""Signing in, and the password."""
+
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.db import transaction
+from django.http import HttpResponse
+from django.urls import reverse_lazy
+
+from shub.audit import trail
+
+
+class SignInView(LoginView):
+    """`/account/sign-in`"""
+
+    template_name = "web/sign_in.html"
+
+
+class SignOutView(LogoutView):
+    """`/account/sign-out`, by POST."""
+
+
+class ChangePasswordView(PasswordChangeView):
+    """`/account/password`; whoever has a given password comes here first."""
+
+    template_name = "web/change_password.html"
+    success_url = reverse_lazy("tokens")
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        """The new password, and the end of the duty to change it, both or neither."""
+        with transaction.atomic():
+            user = form.user
+            user.must_change_password = False
+            user.save(update_fields=["must_change_password"])
+            answer = super().form_valid(form)
+            trail.record(
+                "password.changed",
+                kind="user",
+                public_id=user.public_id,
+                name=user.username,
+                actor=user.username,
+            )
+        return answer

@@ -1,0 +1,18 @@
+"""`/`: the collections that one may see."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from shub.containers.models import Collection
+
+MOST_SHOWN = 100
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    """The first collections, by name."""
+    collections = (
+        Collection.objects.visible_to(request.user)
+        .select_related("entity")
+        .order_by("entity__name", "name")[:MOST_SHOWN]
+    )
+    return render(request, "web/home.html", {"collections": collections})

@@ -1,0 +1,21 @@
+"""What every page knows of the site, and of who is looking."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from shub.accounts.models import User
+
+
+def registry(request: HttpRequest) -> dict[str, Any]:
+    """The registry's name and its public address (a template context processor)."""
+    return {"registry_name": settings.REGISTRY_NAME, "public_url": settings.PUBLIC_URL}
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The user, on a page that only those who are signed in reach."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user

@@ -1,0 +1,13 @@
+"""What lies in the bucket, asked past the product."""
+
+from django.conf import settings
+
+from shub.storage import ObjectStore
+from shub.storage.clients import minio_client
+
+
+def stored_keys(store: ObjectStore) -> list[str]:
+    """The keys of all objects, in order."""
+    found = minio_client().list_objects(bucket_name=settings.MINIO_BUCKET, recursive=True)
+    # JuiceFS also lists the folder that a removed object lay in.
+    return sorted(str(each.object_name) for each in found if not each.is_dir)
