@@ -1,0 +1,96 @@
+# The doors for people who work on shub or try it out. `make help` lists the targets: a target is in
+# the list by its `##` comment.
+
+# The Python that makes the environment; afterwards the environment's own is used.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ── the environment ──
+
+SERVE_REQUIREMENTS := requirements.txt requirements-quickstart.txt
+DEV_REQUIREMENTS := $(SERVE_REQUIREMENTS) requirements-dev.txt
+
+# A stamp holds the checksum of the files that were installed: git gives files new times, not new
+# words. Of the environment's Python too, since one whose Python is gone has to be made again.
+checksum = $$($(BIN)/python -c 'import hashlib, sys; \
+	print(hashlib.sha256(b"".join(open(name, "rb").read() for name in sys.argv[1:])).hexdigest())' $(1))
+
+# $(call install,STAMP,FILES)
+define install
+	@set -e; \
+	sum="$(call checksum,$(2))"; \
+	if [ "$$(cat $(VENV)/$(1).stamp 2>/dev/null)" != "$$sum" ]; then \
+		echo "Installing the pinned packages of $(2)."; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
+			--require-hashes $(patsubst %,-r %,$(2)) \
+			|| { echo "The packages could not be installed; pip says why above." >&2; exit 1; }; \
+		echo "$$sum" > $(VENV)/$(1).stamp; \
+	fi
+endef
+
+.PHONY: python
+python:
+	@$(BIN)/python -c 'import pip' 2>/dev/null || { \
+	command -v $(PYTHON) >/dev/null 2>&1 \
+		|| { echo "python3 is missing: install Python 3.11 or newer, or name one by PYTHON=..." >&2; exit 1; }; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$$($(PYTHON) --version) is too old: name a Python 3.11 or newer by PYTHON=..." >&2; exit 1; }; \
+	$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+		|| { echo "$(PYTHON) cannot make environments: install its venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }; \
+	echo "Making $(VENV)."; \
+	$(PYTHON) -m venv --clear $(VENV); }
+
+.PHONY: venv
+venv: python ## make or update .venv with what a server needs
+	$(call install,serve,$(SERVE_REQUIREMENTS))
+
+.PHONY: venv-dev
+venv-dev: python ## the same, and what tests and checks need
+	$(call install,dev,$(DEV_REQUIREMENTS))
+
+# ── running ──
+
+.PHONY: serve
+serve: venv ## run a whole registry here; options in ARGS="--bind ...", see ARGS=--help
+	@exec $(BIN)/python manage.py quickstart $(ARGS)
+
+# ── for those who change the code ──
+
+# What `check` needs of the site: as it would be behind TLS, with keys that are no secret.
+CHECK_SITE := SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+	PUBLIC_URL=https://registry.example.org MINIO_EXTERNAL_SERVER=store.example.org \
+	MINIO_ACCESS_KEY=for-the-check MINIO_SECRET_KEY=for-the-check \
+	DATABASE_URL=postgresql://shub@127.0.0.1:1/shub
+
+.PHONY: check
+check: venv-dev ## look for faults without running anything: style, types, imports, migrations, docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy shub
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/djlint shub/web/templates --check --lint --quiet
+	@$(CHECK_SITE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(CHECK_SITE) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/pytest -q -p no:cacheprovider tests/unit/test_docs.py
+
+.PHONY: test
+test: venv-dev clients ## run all tests: real Postgres, real stores, real clients; more by ARGS="-k ..."
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: clients
+clients: venv-dev ## get the real clients that the tests drive (a CLI in PATH or APPTAINER= is used instead)
+	@$(BIN)/python tests/clients/obtain.py || [ -z "$$CI" ]
+
+.PHONY: lock
+lock: venv-dev ## compile requirements*.in into the pinned files
+	@for name in requirements requirements-quickstart requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-emit-index-url $$name.in -o $$name.txt; \
+	done

@@ -1,0 +1,81 @@
+"""shub's own processes: the first run, the web server and the sweep."""
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.conf import settings
+
+from shub.quickstart.addresses import Address
+from shub.quickstart.children import ChildSpec
+from shub.quickstart.probing import answers_200
+
+WEB = "web"
+SWEEP = "sweep"
+WSGI = "shub.wsgi:application"
+START_SECONDS = 120.0
+
+GUNICORN_OPTIONS = (
+    # Threads, since slow clients may come without a proxy in front; and reuse-port, without which
+    # one of the two workers may take all the connections that are kept open (measured).
+    *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--reuse-port"),
+    # Read once for both workers.
+    "--preload",
+    # It would lie in the home folder, for whoever finds it.
+    "--no-control-socket",
+    # A worker's main thread that does not turn for so long is stuck; requests may last longer.
+    *("--timeout", "60", "--graceful-timeout", "8", "--keep-alive", "5"),
+)
+
+
+class Application:
+    """The processes of one registry, with the settings that `environment` holds."""
+
+    def __init__(self, *, environment: Mapping[str, str], log_folder: Path, bind: Address) -> None:
+        self._environment = environment
+        self._logs = log_folder
+        self._bind = bind
+
+    def first_run(self, secrets: Path) -> ChildSpec:
+        """The passing process that prepares database and bucket and prints what to announce."""
+        return self._spec(
+            "first-run", ("-m", "shub.quickstart.first_run", str(secrets)), stop_seconds=10
+        )
+
+    def web(self) -> ChildSpec:
+        """gunicorn, without an access log: addresses and queries are nobody's matter."""
+        return self._spec(
+            WEB,
+            ("-m", "gunicorn", "--bind", str(self._bind), *GUNICORN_OPTIONS, WSGI),
+            stop_seconds=12,
+            orphan_signal=signal.SIGQUIT,  # its quick stop
+        )
+
+    def sweep(self) -> ChildSpec:
+        """The jobs. Each can be cut short at any moment, so an orphaned one is killed."""
+        return self._spec(
+            SWEEP, ("manage.py", "sweep"), stop_seconds=12, orphan_signal=signal.SIGKILL
+        )
+
+    def answers(self) -> bool:
+        """Whether the web server answers with the registry's version."""
+        return answers_200(self._bind.from_here, "/version")
+
+    def _spec(
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        *,
+        stop_seconds: float,
+        orphan_signal: signal.Signals = signal.SIGTERM,
+    ) -> ChildSpec:
+        return ChildSpec(
+            name=name,
+            command=(sys.executable, *arguments),
+            environment=self._environment,
+            folder=settings.BASE_DIR,
+            log=self._logs / f"{name}.log",
+            stop_seconds=stop_seconds,
+            orphan_signal=orphan_signal,
+        )

@@ -1,0 +1,47 @@
+"""The keys and first words of an embedded registry, made once and kept in secrets.json."""
+
+import secrets
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from shub.quickstart.failures import CannotRun
+from shub.quickstart.folder import read_json, write_json
+
+# Without the letters and digits that are read for one another: it is typed by hand once.
+PASSWORD_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105  letters, not a password
+PASSWORD_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the file holds; `token` is empty until the first run has issued one."""
+
+    secret_key: str
+    store_access_key: str
+    store_secret_key: str
+    username: str
+    first_password: str
+    token: str = ""
+
+
+def load_or_make(path: Path) -> Credentials:
+    """The file's credentials; new ones, written, where there is no file."""
+    if path.exists():
+        try:
+            return Credentials(**read_json(path))
+        except TypeError:
+            raise CannotRun(f"{path} does not hold what quickstart writes there.") from None
+    made = Credentials(
+        secret_key=secrets.token_urlsafe(48),
+        store_access_key="shub" + secrets.token_hex(8),
+        store_secret_key=secrets.token_urlsafe(32),
+        username="admin",
+        first_password="".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH)),
+    )
+    write_json(path, asdict(made))
+    return made
+
+
+def keep_token(path: Path, token: str) -> None:
+    """Write the token beside the others."""
+    write_json(path, asdict(replace(load_or_make(path), token=token)))
