@@ -34,12 +34,14 @@ class Statement(Generic[Row]):
     def rows(self, **parameters: str) -> list[Row]:
         """The objects, with those that `select_related` names."""
         compiled = self._compiled
-        values = [parameters.get(name, value) for name, value in compiled.parameters]
-        connection.ensure_connection()
-        sql = compiled.sql
-        if settings.DATABASE_PREPARE:
-            sql = _prepare(connection.connection, compiled)
+        values = [parameters[name] if name else value for name, value in compiled.parameters]
         with connection.cursor() as cursor:
+            # Only now: asked for a cursor, Django replaces a connection that has died, and with it
+            # go the statements that it knew.
+            sql = compiled.sql
+            if settings.DATABASE_PREPARE:
+                with connection.wrap_database_errors:
+                    sql = _prepare(connection.connection, compiled)
             cursor.execute(sql, values)
             return compiled.objects(cursor.fetchall())
 

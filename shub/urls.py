@@ -2,6 +2,9 @@
 
 from django.urls import include, path
 
+# Clients read no page.
+handler400 = "shub.api.errors.answer_bad_request"
+
 urlpatterns = [
     path("", include("shub.api.library.urls")),
     path("", include("shub.api.hkp.urls")),

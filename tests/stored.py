@@ -1,8 +1,10 @@
 """What lies in the bucket, asked past the product."""
 
+from datetime import UTC, datetime, timedelta
+
 from django.conf import settings
 
-from shub.storage import ObjectStore
+from shub.storage import ObjectStore, OpenParts
 from shub.storage.clients import minio_client
 
 
@@ -11,3 +13,8 @@ def stored_keys(store: ObjectStore) -> list[str]:
     found = minio_client().list_objects(bucket_name=settings.MINIO_BUCKET, recursive=True)
     # JuiceFS also lists the folder that a removed object lay in.
     return sorted(str(each.object_name) for each in found if not each.is_dir)
+
+
+def open_parts(store: ObjectStore) -> list[OpenParts]:
+    """The uploads in parts that the store has open."""
+    return list(store.open_parts(datetime.now(UTC) + timedelta(minutes=1)))

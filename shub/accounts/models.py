@@ -3,7 +3,7 @@
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from shub.names import NAME_LENGTH, NAME_PATTERN
@@ -19,7 +19,10 @@ class User(AbstractUser):
     )
 
     class Meta:
-        constraints = public_id_rules("user")
+        constraints = [
+            *public_id_rules("user"),
+            models.UniqueConstraint(Lower("username"), name="user_username_once"),
+        ]
 
     @property
     def is_administrator(self) -> bool:

@@ -6,15 +6,19 @@ Clients show `message` for every status but 404, and only from exactly this enve
 import logging
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from shub import errors
 
 log = logging.getLogger(__name__)
+
+# What is wrong in a body is told for so many of its fields: one is enough to mend it by.
+MOST_WORDS = 5
 
 STATUS: dict[type[Exception], int] = {
     errors.Invalid: 400,
@@ -40,6 +44,17 @@ def answer_exception(error: Exception, context: dict[str, Any]) -> Response:
     return Response(envelope(status, message), status=status)
 
 
+def answer_bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """What Django refuses before any view: most often a host name that is not ours (handler400)."""
+    message = "The request cannot be read."
+    if isinstance(exception, DisallowedHost):
+        message = (
+            f"This registry is at {settings.PUBLIC_URL}. Use that address, or have the "
+            "administrator add this host name to ALLOWED_HOSTS."
+        )
+    return JsonResponse(envelope(400, message), status=400)
+
+
 def explain(error: Exception) -> tuple[int, str]:
     """The status and the sentence for an error."""
     if isinstance(error, errors.Refusal):
@@ -52,6 +67,9 @@ def explain(error: Exception) -> tuple[int, str]:
         return error.status_code, str(error.detail)
     if isinstance(error, RequestDataTooBig):
         return 413, "The request's body is too large."
+    if isinstance(error, IntegrityError):
+        log.warning("Something changed at the same moment: %s", str(error).partition("\n")[0])
+        return 409, "Something that this needs changed at the same moment. Try again."
     if isinstance(error, OperationalError | InterfaceError):
         log.warning("The database is away: %s", str(error).strip().partition("\n")[0])
         return 503, "The registry's database is away at the moment. Try again in a minute."
@@ -60,7 +78,8 @@ def explain(error: Exception) -> tuple[int, str]:
 
 def _validation_words(detail: Any) -> str:
     if isinstance(detail, dict):
-        return " ".join(f"{field}: {_validation_words(words)}" for field, words in detail.items())
+        items = list(detail.items())[:MOST_WORDS]
+        return " ".join(f"{field}: {_validation_words(words)}" for field, words in items)
     if isinstance(detail, list):
-        return " ".join(_validation_words(words) for words in detail)
+        return " ".join(_validation_words(words) for words in detail[:MOST_WORDS])
     return str(detail)

@@ -50,7 +50,10 @@ class JSONWhateverTheType(JSONParser):
             raise Invalid(f"The request's body is larger than {MOST_BODY_BYTES} bytes.")
         if not body.strip():
             return {}
-        value = super().parse(BytesIO(body), media_type, dict(parser_context or {}))
+        try:
+            value = super().parse(BytesIO(body), media_type, dict(parser_context or {}))
+        except RecursionError:
+            raise Invalid("The request's body is nested too deeply.") from None
         if not isinstance(value, dict):
             raise Invalid("The request's body must be a JSON object.")
         return value

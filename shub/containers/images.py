@@ -86,7 +86,12 @@ def find_image(ref: LibraryRef, *, arch: str = "", by: Caller) -> Image:
 
 
 def is_verifying(image: Image) -> bool:
-    """Whether its bytes have arrived and are being read back."""
+    """Whether its bytes are in the store, whole, and are read back: nobody sends them again."""
+    return image.uploads.filter(state="verifying").exists()
+
+
+def is_arriving(image: Image) -> bool:
+    """Whether somebody has said that they sent all of it, and no verdict is known yet."""
     return image.uploads.filter(state__in=["joining", "verifying"]).exists()
 
 

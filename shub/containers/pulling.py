@@ -14,7 +14,7 @@ def download_address(ref: LibraryRef, *, arch: str, by: Caller, asked_host: str)
     """
     image = images.find_image(ref, arch=arch, by=by)
     if not image.is_proven or image.blob is None:
-        if images.is_verifying(image):
+        if images.is_arriving(image):
             raise Unavailable(
                 "The image has arrived and is being verified. Try again in a few seconds."
             )

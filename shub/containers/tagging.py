@@ -6,7 +6,7 @@ from django.utils import timezone
 from shub.accounts.models import Token, User
 from shub.containers import images, namespaces
 from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
-from shub.containers.permissions import Caller, may_view
+from shub.containers.permissions import Caller, may_push, may_view
 from shub.errors import Conflict, Invalid, NotFound
 from shub.names import check_tag
 from shub.sif.layout import ARCHES
@@ -59,10 +59,14 @@ def set_tag(
         )
         if image is None:
             raise Invalid(f"The container {container} has no image with the id {image_id!r}.")
+        # The latest word counts: what waits for another image under this name waits no more.
+        PendingTag.objects.filter(image__container=container, name=name, arch=arch).exclude(
+            image=image
+        ).delete()
         if image.is_proven:
             check_arch(image, arch)
             move(container, name, image, arch=arch, by=by.get_username(), token=token)
-        elif images.is_verifying(image):
+        elif images.is_arriving(image):
             PendingTag.objects.update_or_create(
                 image=image,
                 name=name,
@@ -120,9 +124,14 @@ def move(
 
 
 def move_pending(image: Image) -> None:
-    """Move the tags that waited for the image, in the order they were asked for."""
+    """Move the tags that waited for the image, in the order they were asked for.
+
+    Those who asked must still be the ones who may.
+    """
     waiting = image.pending_tags.select_related("asked_by", "token").order_by("asked_at", "id")
     for pending in waiting:
+        if not may_push(pending.asked_by, image.container.collection.entity):
+            continue
         move(
             image.container,
             pending.name,

@@ -19,7 +19,10 @@ def change(*, entity: str, collection: str, to: str, by: User) -> Collection:
         expected = " or ".join(Collection.Visibility.values)
         raise Invalid(f"{to!r} is no visibility: expected {expected}.")
     with transaction.atomic():
-        before, found.visibility = found.visibility, to
+        locked = Collection.objects.select_for_update(no_key=True).get(pk=found.pk)
+        before, found.visibility = locked.visibility, to
+        if before == to:
+            return found
         found.save(update_fields=["visibility"])
         trail.record(
             "collection.visibility",

@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "shub.web.headers.PageHeadersMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -50,6 +51,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "shub.web.first_password.FirstPasswordMiddleware",
 ]
+
+# No form of ours takes a file: what is sent as one is thrown away, not written into /tmp.
+FILE_UPLOAD_HANDLERS: list[str] = []
 
 # The clients do not follow a redirect of a POST (they turn it into an empty GET).
 APPEND_SLASH = False

@@ -14,8 +14,8 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
-def integer(name: str, default: int, *, minimum: int = 0) -> int:
-    """A whole number, at least `minimum`."""
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**53) -> int:
+    """A whole number from `minimum` to `maximum`."""
     written = text(name)
     if not written:
         return default
@@ -25,6 +25,8 @@ def integer(name: str, default: int, *, minimum: int = 0) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {written!r}.") from None
     if value < minimum:
         raise ImproperlyConfigured(f"{name} must be at least {minimum}, not {value}.")
+    if value > maximum:
+        raise ImproperlyConfigured(f"{name} must be at most {maximum}, not {value}.")
     return value
 
 

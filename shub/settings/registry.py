@@ -19,7 +19,7 @@ DEFAULT_PRIVATE = env.boolean("DEFAULT_PRIVATE", False)
 # How long a client that has sent its bytes is kept waiting for their verification, and how many may
 # wait at once in one server process. Past either, it is told that the image is being verified.
 VERIFY_WAIT_SECONDS = env.integer("VERIFY_WAIT_SECONDS", 45)
-VERIFY_WAITERS = env.integer("VERIFY_WAITERS", 2)
+VERIFY_WAITERS = env.integer("VERIFY_WAITERS", 2, minimum=1)
 
 # An upload that nothing has happened to for so long is given up, and what it left is removed.
 UPLOAD_IDLE_HOURS = env.integer("UPLOAD_IDLE_HOURS", 24, minimum=1)

@@ -15,10 +15,12 @@ class Upload(models.Model):
     """One attempt to send the bytes of an image. Its state is the queue of the sweep.
 
     open → joining (the parts are made one object) → verifying (the object is read and hashed) →
-    done, or refused (the bytes are not what was claimed); open → expired or aborted.
+    done; open → expired or aborted; joining → open (parts are missing); open, joining or verifying
+    → refused (the bytes are not what was claimed).
 
-    `store_id` names the store's own upload in parts and is empty once that is joined or dropped: an
-    ended upload that still has one has left parts, which the sweep drops.
+    `store_id` names the store's own upload in parts. It is kept after the end until no address of
+    it is alive, since a late part can open it again; then the sweep drops it for good, and empties
+    this.
     """
 
     class State(models.TextChoices):
@@ -32,6 +34,9 @@ class Upload(models.Model):
 
     ENDED = (State.DONE, State.REFUSED, State.EXPIRED, State.ABORTED)
 
+    # All of it was sent, and nothing is known to be wrong with it.
+    ARRIVED = (State.JOINING, State.VERIFYING, State.DONE)
+
     class Kind(models.TextChoices):
         SINGLE = "single", "one part, sent to one address"
         MULTIPART = "multipart", "parts, each asked for"
@@ -42,6 +47,8 @@ class Upload(models.Model):
         Image, null=True, blank=True, on_delete=models.SET_NULL, related_name="uploads"
     )
     kind = models.CharField(max_length=16, choices=Kind.choices)
+    # As the client knows it; outlives the claim that a refusal deletes.
+    announced_id = models.CharField(max_length=24, blank=True, db_collation="C")
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
     digest = models.CharField(max_length=64, blank=True, db_collation="C", help_text="as claimed")
     size = models.BigIntegerField(help_text="bytes, as claimed")
@@ -111,8 +118,11 @@ class Upload(models.Model):
                 name="upload_under_way",
             ),
             models.Index(
-                fields=["id"],
-                condition=Q(state__in=["refused", "expired", "aborted"]) & ~Q(store_id=""),
+                fields=["announced_id"], condition=Q(state="refused"), name="upload_refused"
+            ),
+            models.Index(
+                fields=["active_at"],
+                condition=Q(state__in=["done", "refused", "expired", "aborted"]) & ~Q(store_id=""),
                 name="upload_left_parts",
             ),
         ]

@@ -7,6 +7,7 @@ parts are joined, the store knows none of the addresses that were handed out.
 import logging
 import shutil
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NoReturn
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.utils import timezone
 from shub.accounts.models import Token, User
 from shub.audit import trail
 from shub.containers.images import pushable_image
-from shub.containers.models import Blob
+from shub.containers.models import Blob, Image
 from shub.errors import Conflict, Invalid, OverQuota, Unavailable
 from shub.storage import IncompleteParts, NoSuchObject, Part, object_store
 from shub.storage.keys import blob_key
@@ -68,6 +69,7 @@ def begin(
     upload = Upload(
         container=image.container,
         image=image,
+        announced_id=image.public_id,
         kind=kind,
         digest=image.digest,
         size=size,
@@ -149,6 +151,9 @@ def keep_alive(upload: Upload) -> None:
 # ── complete ──
 def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: User) -> Upload:
     """Join the parts, in order, and hand the image over to verification. Again is no error."""
+    refused = refused_upload(image_id=image_id, by=by, public_id=upload_id)
+    if refused is not None:
+        return refused
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
     if upload.state == State.OPEN and start_joining(upload, check_all_parts(upload, parts)):
         join(upload)
@@ -163,16 +168,21 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
     The request names no upload. None when the image is proven and no upload of the caller's is
     left to speak of; Invalid when no bytes have arrived.
     """
+    refused = refused_upload(image_id=image_id, by=by)
+    if refused is not None:
+        return refused
     image = pushable_image(image_id, by=by)
     uploads = image.uploads.filter(created_by=by, kind=Upload.Kind.SINGLE).order_by("-id")
     for upload in uploads[:UPLOADS_LOOKED_AT]:
         if upload.state == State.OPEN:
             arrived = arrived_parts(upload)
-            if not arrived:
-                continue
-            check_single_size(upload, arrived[0])
-            if start_joining(upload, arrived[:1]):
-                join(upload)
+            if arrived:
+                check_single_size(upload, arrived[0])
+                if start_joining(upload, arrived[:1]):
+                    join(upload)
+            else:
+                # Or another request has joined them since we looked.
+                upload.refresh_from_db()
         if upload.state in {State.JOINING, State.VERIFYING, State.DONE, State.REFUSED}:
             return upload
     if image.is_proven:
@@ -180,6 +190,14 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
     raise Invalid(
         "No bytes have arrived for this image: send them to the upload address, then complete."
     )
+
+
+def refused_upload(*, image_id: str, by: User, **which: str) -> Upload | None:
+    """The caller's last upload of an image whose claim went with its refusal."""
+    refused = Upload.objects.filter(
+        announced_id=image_id, image=None, created_by=by, state=State.REFUSED, **which
+    )
+    return refused.order_by("-id").first()
 
 
 def arrived_parts(upload: Upload) -> list[Part]:
@@ -220,8 +238,12 @@ def take_up_joining(upload: Upload) -> bool:
     )
 
 
-def join(upload: Upload) -> None:
-    """joining → verifying: make the parts one object. Idempotent, and safe to do twice at once.
+def join(upload: Upload, *, settling: timedelta = timedelta()) -> None:
+    """joining → verifying: make the parts one object. Again is no error, at the same time it is:
+    two joinings at once spoil the object in some stores (JuiceFS: its size, other bytes).
+
+    So whoever goes on with another's joining says how long that may still be `settling` in the
+    store: only then is the object read and hashed.
 
     Invalid when the parts are not there as named (the upload is open again) or have another size
     than announced (it is refused); Unavailable when the store is away (the sweep goes on).
@@ -237,10 +259,10 @@ def join(upload: Upload) -> None:
         if upload.state == State.JOINING:
             refuse(upload, "The store no longer has the parts of this upload. Push it again.")
         return
-    take_over(upload, stored_size=stored.size)
+    take_over(upload, stored_size=stored.size, settling=settling)
 
 
-def take_over(upload: Upload, *, stored_size: int) -> None:
+def take_over(upload: Upload, *, stored_size: int, settling: timedelta) -> None:
     """Write down that the object is there: to be verified, or of the wrong size and refused."""
     with transaction.atomic(durable=True):
         row = Upload.objects.select_for_update().get(pk=upload.pk)
@@ -252,8 +274,8 @@ def take_over(upload: Upload, *, stored_size: int) -> None:
                 key=row.key,
                 state=Blob.State.CONDEMNED if wrong_size else Blob.State.PENDING,
             )
-            row.store_id = ""
             row.active_at = timezone.now()
+            row.leased_until = row.active_at + settling if settling else None
             row.state = State.VERIFYING
             if wrong_size:
                 row.state = State.REFUSED
@@ -261,6 +283,7 @@ def take_over(upload: Upload, *, stored_size: int) -> None:
                     f"Expected {row.size} bytes, received {stored_size}. Push the image again."
                 )
                 write_refusal(row)
+                drop_claim(row)
             row.save()
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
@@ -275,17 +298,37 @@ def abort(*, image_id: str, upload_id: str, by: User) -> None:
     upload.refresh_from_db()
     if upload.state not in {State.ABORTED, State.EXPIRED}:
         raise Conflict("The upload is already complete: there is nothing left to abort.")
+    drop_parts(upload)
+
+
+def drop_parts(upload: Upload) -> None:
+    """Make the store drop what an ended upload has in parts, as far as it can be asked now.
+
+    The row goes on naming the store's upload: a part that is on its way at this moment arrives
+    later, and in some stores (JuiceFS) opens the upload again. The sweep drops it once more, when
+    no address is alive.
+    """
     try:
-        drop_parts(upload)
+        object_store().abort_parts(upload.key, upload.store_id)
     except Unavailable:
         log.info("The parts of upload %s are left to the sweep.", upload.public_id)
 
 
-def drop_parts(upload: Upload) -> None:
-    """Make the store drop what an ended upload left in parts."""
-    if upload.store_id:
-        object_store().abort_parts(upload.key, upload.store_id)
-        Upload.objects.filter(pk=upload.pk).update(store_id="")
+def drop_claim(upload: Upload) -> None:
+    """Delete the image of a refused upload where it is a mere claim that nothing else backs.
+
+    Runs in the caller's transaction; the caller saves the upload.
+    """
+    # Locked first: another upload of the same image may be proven at this moment.
+    if upload.image_id is None:
+        return
+    image = Image.objects.select_for_update().filter(pk=upload.image_id).first()
+    if image is None or image.blob_id is not None:
+        return
+    others = image.uploads.exclude(pk=upload.pk).exclude(state__in=Upload.ENDED)
+    if not others.exists():
+        upload.image = None
+        image.delete()
 
 
 def refuse(upload: Upload, reason: str) -> None:
@@ -297,6 +340,9 @@ def refuse(upload: Upload, reason: str) -> None:
         upload.refresh_from_db()
         if changed:
             write_refusal(upload)
+            drop_claim(upload)
+            upload.save(update_fields=["image"])
+    drop_parts(upload)
 
 
 def write_refusal(upload: Upload) -> None:
@@ -328,6 +374,7 @@ def own_upload(*, image_id: str, upload_id: str, by: User) -> Upload:
 def refuse_ended(upload: Upload) -> NoReturn:
     """Conflict, with what became of the upload."""
     became = {
+        State.OPEN: "lacks parts, or has other parts than were named",
         State.JOINING: "is being joined",
         State.VERIFYING: "has arrived and is being verified",
         State.DONE: "is complete",

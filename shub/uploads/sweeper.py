@@ -8,7 +8,7 @@ from threading import Event, Thread
 from time import monotonic
 
 from django.conf import settings
-from django.db import Error, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from shub.uploads.multipart import CHANNEL
 from shub.uploads.sweeps import housekeeping
@@ -62,8 +62,11 @@ class Sweeper:
             try:
                 close_old_connections()
                 work()
-            except Error as error:
-                log.warning("The database is away: %s", str(error).strip().splitlines()[0])
+            except (OperationalError, InterfaceError) as error:
+                log.warning(
+                    "The database is away: %s",
+                    (str(error).strip() or type(error).__name__).splitlines()[0],
+                )
                 connection.close()
                 self.stopping.wait(AFTER_FAULT_SECONDS)
             except Exception:

@@ -5,27 +5,37 @@ lines, a later sweep goes on from the rows. docs/explanation/life-of-bytes.md dr
 """
 
 import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from shub.containers import downloads
+from shub.containers import blobs, downloads
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
-from shub.uploads import multipart, verification
+from shub.storage.keys import is_blob_key
+from shub.uploads import multipart
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
 
 State = Upload.State
 
+Row = TypeVar("Row")
+
+# So many rows may be refused before the store counts as away: asking it for each of the others
+# would take as long as its time-out.
+REFUSED_ROWS = 3
+
 # What one pass takes at most, so that no sweep keeps the others waiting.
 BATCH = 200
 
-# A request that joins parts has long ended by then, or was killed.
-JOINING_LEFT_AFTER = timedelta(seconds=60)
+# A store that stood still may do the first joining after all, beside the second one.
+SETTLING = timedelta(seconds=30)
 
 
 def housekeeping() -> None:
@@ -43,26 +53,47 @@ def housekeeping() -> None:
             count = sweep()
         except Unavailable as error:
             log.warning("%s waits: %s", sweep.__name__, error)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # A fault of ours in one sweep must not keep the others from their work.
+            log.exception("%s failed; it is tried again.", sweep.__name__)
         else:
             if count:
                 log.info("%s: %d", sweep.__name__, count)
 
 
+def each(rows: Iterable[Row], act: Callable[[Row], None]) -> int:
+    """Do the act for each row; how many. A row that the store refuses does not stop the others;
+    a store that is away does."""
+    count = refused = 0
+    for row in rows:
+        try:
+            act(row)
+        except Unavailable as error:
+            log.warning("%s waits: %s", row, error)
+            refused += 1
+            if refused > REFUSED_ROWS:
+                raise
+        else:
+            count += 1
+    return count
+
+
 def resume_joining() -> int:
     """Go on with joinings that were left: the client's request was killed on its way."""
     left = Upload.objects.filter(
-        state=State.JOINING, active_at__lt=timezone.now() - JOINING_LEFT_AFTER
+        state=State.JOINING, active_at__lt=timezone.now() - joining_left_after()
     ).select_related("container", "created_by", "token")
-    count = 0
-    for upload in left[:BATCH]:
-        if not multipart.take_up_joining(upload):
-            continue
-        try:
-            multipart.join(upload)
-        except Invalid as error:
-            log.info("Upload %s is open again: %s", upload.public_id, error)
-        count += 1
-    return count
+
+    def go_on(upload: Upload) -> None:
+        if multipart.take_up_joining(upload):
+            try:
+                multipart.join(upload, settling=SETTLING)
+            except Invalid as error:
+                log.info("Upload %s is open again: %s", upload.public_id, error)
+
+    return each(left[:BATCH], go_on)
 
 
 def expire_idle() -> int:
@@ -73,24 +104,24 @@ def expire_idle() -> int:
 
 
 def drop_left_parts() -> int:
-    """Make the store drop the parts of uploads that ended without being joined."""
-    left = Upload.objects.filter(state__in=[State.REFUSED, State.EXPIRED, State.ABORTED]).exclude(
-        store_id=""
-    )
-    count = 0
-    for upload in left[:BATCH]:
-        multipart.drop_parts(upload)
-        count += 1
-    return count
+    """Make the store drop, once and for all, what ended uploads may have left in parts.
+
+    Only when no address of theirs is alive and no part can be on its way any more: where an upload
+    was joined or dropped while a part was being sent, that part has opened it again.
+    """
+
+    def drop(upload: Upload) -> None:
+        object_store().abort_parts(upload.key, upload.store_id)
+        Upload.objects.filter(pk=upload.pk).update(store_id="")
+
+    left = Upload.objects.filter(state__in=Upload.ENDED, active_at__lt=idle_since())
+    return each(left.exclude(store_id="").order_by("id")[:BATCH], drop)
 
 
 def collect_condemned() -> int:
     """condemned → gone."""
-    count = 0
-    for blob in Blob.objects.filter(state=Blob.State.CONDEMNED).order_by("id")[:BATCH]:
-        verification.collect(blob)
-        count += 1
-    return count
+    condemned = Blob.objects.filter(state=Blob.State.CONDEMNED).order_by("id")
+    return each(condemned[:BATCH], blobs.collect)
 
 
 def drop_idle_claims() -> int:
@@ -106,14 +137,23 @@ def drop_idle_claims() -> int:
 
 
 def drop_unknown_parts() -> int:
-    """Drop uploads in parts that the store has and no row knows: killed before the row came."""
+    """Drop uploads in parts that the store has and no row knows: killed before the row came.
+
+    Under keys of our form only: other things in the bucket are others' matter.
+    """
     count = 0
     for open_parts in object_store().open_parts(begun_before=idle_since()):
         known = Upload.objects.filter(key=open_parts.key, store_id=open_parts.store_id)
-        if not known.exists():
+        if is_blob_key(open_parts.key) and not known.exists():
             object_store().abort_parts(open_parts.key, open_parts.store_id)
             count += 1
     return count
+
+
+def joining_left_after() -> timedelta:
+    """A request that joins parts has ended by then, or was killed: it waits twice for the store."""
+    patience = settings.MINIO_CONNECT_TIMEOUT_SECONDS + settings.MINIO_READ_TIMEOUT_SECONDS
+    return timedelta(seconds=2 * patience + 20)
 
 
 def idle_since() -> datetime:

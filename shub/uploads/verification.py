@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from shub.audit import trail
-from shub.containers import tagging
+from shub.containers import blobs, tagging
 from shub.containers.models import Blob, Image
 from shub.errors import Unavailable
 from shub.public_ids import new_public_id
@@ -23,7 +23,7 @@ from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.storage import NoSuchObject, object_store
 from shub.uploads.hashing import hash_pieces
 from shub.uploads.models import Upload
-from shub.uploads.multipart import write_refusal
+from shub.uploads.multipart import drop_claim, write_refusal
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +66,19 @@ def verify_next() -> bool:
 
 
 def take_next() -> Upload | None:
-    """Lease the upload that waits longest for its verification."""
+    """Lease the upload that waits longest, of one whose other uploads are not being read just now.
+
+    So one who pushes much keeps nobody waiting longer than it takes to read one image.
+    """
     now = timezone.now()
+    being_read = Upload.objects.filter(
+        state=State.VERIFYING, created_by=OuterRef("created_by"), leased_until__gt=now
+    ).exclude(lease="")
     with transaction.atomic():
         upload = (
             Upload.objects.select_for_update(skip_locked=True)
             .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=now), state=State.VERIFYING)
-            .order_by("active_at")
+            .order_by(Exists(being_read), "active_at")
             .first()
         )
         if upload is not None:
@@ -117,8 +123,9 @@ def examine(upload: Upload, still_ours: Callable[[], None]) -> Finding:
             read.digest,
             read.size,
             None,
-            f"The bytes that arrived have the SHA-256 {read.digest}, the image was announced with "
-            f"{upload.digest}. It was changed on the way, or while it was read: push it again.",
+            # What they are instead is not said: whoever sent them knows.
+            f"The bytes that arrived do not have the SHA-256 {upload.digest} that the image was "
+            "announced with. It was changed on the way, or while it was read: push it again.",
         )
     try:
         facts = read_facts(read.prefix, read.size)
@@ -141,21 +148,19 @@ def settle(upload: Upload, finding: Finding) -> None:
         row.lease = ""
         row.leased_until = None
         row.save()
-    collect(row.blob)
+    blobs.collect(row.blob)
 
 
 def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
     """verifying → done: the image has its bytes, and the tags that waited for it move."""
     upload.state = State.DONE
-    if upload.image is None:
-        condemn(blob)
+    claimed = Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk)
+    image = next(iter(claimed), None)
+    if image is None or image.is_proven:
+        # Another push of the same bytes was faster, or nobody wants them any more.
+        blobs.condemn(blob)
         return
-    image = Image.objects.select_for_update(no_key=True).get(pk=upload.image.pk)
-    if image.is_proven:
-        # Another push of the same bytes was faster.
-        condemn(blob)
-        return
-    image.blob = proven_blob(blob)
+    image.blob = blobs.prove(blob)
     image.arch = facts.arch
     image.signed = facts.signed
     image.fingerprints = list(facts.fingerprints)
@@ -174,46 +179,10 @@ def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
     )
 
 
-def proven_blob(blob: Blob) -> Blob:
-    """The one proven blob of these bytes: an earlier one where there is one, else this."""
-    with connection.cursor() as cursor:
-        # Two pushes of the same bytes that are proven at the same moment: one waits for the other.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [blob.digest])
-    earlier = (
-        Blob.objects.select_for_update()
-        .filter(algorithm=blob.algorithm, digest=blob.digest, state=Blob.State.PROVEN)
-        .first()
-    )
-    if earlier is not None:
-        condemn(blob)
-        return earlier
-    blob.state = Blob.State.PROVEN
-    blob.save(update_fields=["state"])
-    return blob
-
-
 def refuse(upload: Upload, blob: Blob, reason: str) -> None:
     """verifying → refused: the bytes are condemned, and a claim that nothing else backs goes."""
     upload.state = State.REFUSED
     upload.reason = reason
-    condemn(blob)
+    blobs.condemn(blob)
     write_refusal(upload)
-    if upload.image is not None and upload.image.blob_id is None:
-        others = upload.image.uploads.exclude(pk=upload.pk).exclude(state__in=Upload.ENDED)
-        if not others.exists():
-            image, upload.image = upload.image, None
-            upload.save(update_fields=["image"])
-            image.delete()
-
-
-def condemn(blob: Blob) -> None:
-    """No row needs these bytes: the sweep removes them."""
-    blob.state = Blob.State.CONDEMNED
-    blob.save(update_fields=["state"])
-
-
-def collect(blob: Blob) -> None:
-    """Remove a condemned blob's bytes from the store, then say that they are gone."""
-    if blob.state == Blob.State.CONDEMNED:
-        object_store().remove([blob.key])
-        Blob.objects.filter(pk=blob.pk, state=Blob.State.CONDEMNED).update(state=Blob.State.GONE)
+    drop_claim(upload)

@@ -5,6 +5,7 @@ from threading import BoundedSemaphore
 from time import monotonic, sleep
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
 from shub.containers.models import Blob
 from shub.uploads.models import Upload
@@ -29,10 +30,18 @@ def wait_for_verdict(upload: Upload) -> Upload:
         while not _is_settled(upload) and monotonic() - begun < settings.VERIFY_WAIT_SECONDS:
             early = monotonic() - begun < FIRST_SECONDS
             sleep(FIRST_LOOKS_SECONDS if early else LATER_LOOKS_SECONDS)
-            upload.refresh_from_db()
+            look_again(upload)
         return upload
     finally:
         _places().release()
+
+
+def look_again(upload: Upload) -> None:
+    """The upload as it is now; as it was, while the database is away: it is not over for that."""
+    try:
+        upload.refresh_from_db()
+    except (OperationalError, InterfaceError):
+        connection.close()
 
 
 def _is_settled(upload: Upload) -> bool:
@@ -43,4 +52,4 @@ def _is_settled(upload: Upload) -> bool:
 
 @lru_cache(maxsize=1)
 def _places() -> BoundedSemaphore:
-    return BoundedSemaphore(max(settings.VERIFY_WAITERS, 1))
+    return BoundedSemaphore(settings.VERIFY_WAITERS)

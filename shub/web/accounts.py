@@ -2,6 +2,7 @@
 
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse_lazy
@@ -19,10 +20,22 @@ class SignOutView(LogoutView):
     """`/account/sign-out`, by POST."""
 
 
+class NewPasswordForm(PasswordChangeForm):
+    """Django's, which would take the old password for a new one."""
+
+    def clean_new_password1(self) -> str:
+        """Another than the one that is to be replaced."""
+        new: str = self.cleaned_data["new_password1"]
+        if self.user.check_password(new):
+            raise ValidationError("Choose a password that differs from the one you have.")
+        return new
+
+
 class ChangePasswordView(PasswordChangeView):
     """`/account/password`; whoever has a given password comes here first."""
 
     template_name = "web/change_password.html"
+    form_class = NewPasswordForm
     success_url = reverse_lazy("tokens")
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:

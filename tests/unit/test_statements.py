@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.core.signals import request_started
+from django.db import OperationalError, connection, models
 
 from shub.accounts import tokens
 from shub.containers import images
@@ -62,6 +63,11 @@ def test_a_parameter_is_never_read_as_sql(pushed: Image) -> None:
         assert images.IMAGE_BY_ID.rows(public_id=text) == []
 
 
+def test_a_parameter_that_is_forgotten_is_a_mistake_of_ours(db: None) -> None:
+    with pytest.raises(KeyError):
+        images.IMAGE_BY_ID.rows()
+
+
 def test_a_parameter_that_the_query_does_not_use_is_a_mistake_of_ours(db: None) -> None:
     with pytest.raises(TypeError, match="does not use"):
         Statement(lambda public_id: Image.objects.all()).rows(public_id="x")
@@ -71,6 +77,17 @@ def test_a_parameter_that_the_query_does_not_use_is_a_mistake_of_ours(db: None) 
 def test_a_new_connection_learns_the_statements_anew(mara: Person) -> None:
     assert tokens.recognise(mara.token_text) is not None
     connection.close()
+    assert tokens.recognise(mara.token_text) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_server_ended_is_replaced_before_the_statement_runs(
+    mara: Person,
+) -> None:
+    assert tokens.recognise(mara.token_text) is not None
+    with pytest.raises(OperationalError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    request_started.send(sender=None)
     assert tokens.recognise(mara.token_text) is not None
 
 

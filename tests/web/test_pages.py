@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 
@@ -64,6 +65,8 @@ def test_a_first_password_is_changed_before_anything_else(mara: Person, browser:
     mara.user.save()
     for address in ("/", "/auth/tokens", CONTAINER):
         assert browser.get(address)["Location"] == "/account/password"
+    same = {f"new_password{number}": PASSWORD for number in (1, 2)} | {"old_password": PASSWORD}
+    assert "differs from the one" in browser.post("/account/password", same).content.decode()
     new = "another battery horse"
     form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     assert browser.post("/account/password", form)["Location"] == "/auth/tokens"
@@ -71,6 +74,36 @@ def test_a_first_password_is_changed_before_anything_else(mara: Person, browser:
     mara.user.refresh_from_db()
     assert mara.user.check_password(new)
     assert Event.objects.filter(action="password.changed", actor="mara").exists()
+
+
+def test_no_spelling_of_an_address_leads_past_the_first_password(
+    mara: Person, browser: Client
+) -> None:
+    mara.user.must_change_password = True
+    mara.user.save()
+    for extra in ({"SCRIPT_NAME": "/static"}, {"SCRIPT_NAME": "/v1"}):
+        assert browser.get("/auth/tokens", **extra).status_code == 302
+        assert browser.post("/auth/tokens", {"name": "x"}, **extra).status_code == 302
+    assert Token.objects.count() == 1
+
+
+def test_a_page_for_one_who_is_signed_in_is_kept_by_nobody(browser: Client) -> None:
+    for address in ("/", "/auth/tokens", "/account/password"):
+        page = browser.get(address)
+        assert "no-store" in page["Cache-Control"]
+        assert "default-src 'none'" in page["Content-Security-Policy"]
+
+
+def test_a_nul_in_an_address_is_nothing_that_exists() -> None:
+    for address in ("/library/a%00/b", "/library/a/b%00/c"):
+        assert Client().get(address).status_code == 404
+
+
+def test_a_file_that_is_sent_to_a_form_is_not_written_anywhere() -> None:
+    file = SimpleUploadedFile("x", b"x" * 3_000_000)
+    answer = Client().post("/account/sign-in", {"username": "a", "password": "b", "f": file})
+    assert answer.status_code == 200
+    assert not answer.wsgi_request.FILES
 
 
 def test_a_first_password_does_not_stop_the_clients(mara: Person) -> None:

@@ -10,6 +10,9 @@ from rest_framework.views import APIView
 from shub.accounts.models import Token, User
 from shub.errors import Invalid, Unauthenticated
 
+# The longest description that is kept of anything, in characters.
+MOST_DESCRIPTION = 10_000
+
 
 class LibraryView(APIView):
     """A view that answers in the library's envelope."""

@@ -8,10 +8,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shub.api.library import objects
-from shub.api.library.door import LibraryView, answer, asked_host, pusher, used_token
+from shub.api.library.door import (
+    MOST_DESCRIPTION,
+    LibraryView,
+    answer,
+    asked_host,
+    pusher,
+    used_token,
+)
 from shub.containers import images, pulling, refs, tagging
 from shub.containers.models import Image
 from shub.errors import Invalid
+
+# No client sets more than a few tags at once, and each costs a transaction.
+MOST_TAGS = 100
 
 
 class NewImage(serializers.Serializer[None]):
@@ -19,7 +29,9 @@ class NewImage(serializers.Serializer[None]):
 
     hash = serializers.CharField()
     container = serializers.CharField()
-    description = serializers.CharField(allow_blank=True, required=False, default="")
+    description = serializers.CharField(
+        allow_blank=True, required=False, default="", max_length=MOST_DESCRIPTION
+    )
 
 
 class ImagesView(LibraryView):
@@ -27,12 +39,13 @@ class ImagesView(LibraryView):
 
     def post(self, request: Request) -> Response:
         """The image that the caller is about to send, or need not send."""
+        by = pusher(request)
         body = self.read(request, NewImage)
         image = images.announce(
             container_id=body["container"],
             hash_ref=body["hash"],
             description=body["description"],
-            by=pusher(request),
+            by=by,
         )
         return answer(image_object(image))
 
@@ -79,16 +92,29 @@ class ArchTagsView(LibraryView):
 
     def post(self, request: Request, container_id: str) -> Response:
         """Set one tag. Exactly 200: clients take 201 for a failure."""
+        by = pusher(request)
         body = self.read(request, ArchTag)
         tagging.set_tag(
             container_id=container_id,
             name=body["Tag"],
             arch=body["Arch"],
             image_id=body["ImageID"],
-            by=pusher(request),
+            by=by,
             token=used_token(request),
         )
         return answer({body["Arch"]: {body["Tag"]: body["ImageID"]}})
+
+
+class TagMap(serializers.Serializer[None]):
+    """Tags as clients before 3.4 set them: the body itself is a map of strings."""
+
+    tags = serializers.DictField(child=serializers.CharField(), allow_empty=False)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if len(data) > MOST_TAGS:
+            raise Invalid(f"At most {MOST_TAGS} tags are set by one request, not {len(data)}.")
+        found: dict[str, Any] = super().to_internal_value({"tags": data})
+        return found
 
 
 class TagsView(LibraryView):
@@ -104,26 +130,20 @@ class TagsView(LibraryView):
 
     def post(self, request: Request, container_id: str) -> Response:
         """Set one tag, as `{"Tag", "ImageID"}`, or several, as the map that GET gives."""
-        for tag, image_id in self._wanted(request.data):
+        by = pusher(request)
+        body = self.read(request, TagMap)["tags"]
+        if set(body) == {"Tag", "ImageID"}:
+            body = {body["Tag"]: body["ImageID"]}
+        for tag, image_id in body.items():
             tagging.set_tag(
                 container_id=container_id,
                 name=tag,
                 arch="",
                 image_id=image_id,
-                by=pusher(request),
+                by=by,
                 token=used_token(request),
             )
         return answer({})
-
-    def _wanted(self, body: Any) -> list[tuple[str, str]]:
-        if set(body) == {"Tag", "ImageID"}:
-            body = {body["Tag"]: body["ImageID"]}
-        wanted = list(body.items())
-        if not wanted or not all(
-            isinstance(tag, str) and isinstance(image_id, str) for tag, image_id in wanted
-        ):
-            raise Invalid('Expected {"Tag": TAG, "ImageID": ID}, or a map of tags to image ids.')
-        return wanted
 
 
 def image_object(image: Image) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shub.api.library import objects
-from shub.api.library.door import LibraryView, answer, pusher
+from shub.api.library.door import MOST_DESCRIPTION, LibraryView, answer, pusher
 from shub.containers import namespaces
 
 
@@ -20,7 +20,9 @@ class NewCollection(serializers.Serializer[None]):
 
     name = serializers.CharField()
     entity = serializers.CharField()
-    description = serializers.CharField(allow_blank=True, required=False, default="")
+    description = serializers.CharField(
+        allow_blank=True, required=False, default="", max_length=MOST_DESCRIPTION
+    )
 
 
 class NewContainer(serializers.Serializer[None]):
@@ -28,7 +30,9 @@ class NewContainer(serializers.Serializer[None]):
 
     name = serializers.CharField()
     collection = serializers.CharField()
-    description = serializers.CharField(allow_blank=True, required=False, default="")
+    description = serializers.CharField(
+        allow_blank=True, required=False, default="", max_length=MOST_DESCRIPTION
+    )
 
 
 class EntitiesView(LibraryView):
@@ -36,8 +40,9 @@ class EntitiesView(LibraryView):
 
     def post(self, request: Request) -> Response:
         """The entity to push into, if it is the caller's."""
+        by = pusher(request)
         body = self.read(request, NewEntity)
-        return answer(objects.entity(namespaces.ensure_entity(body["name"], by=pusher(request))))
+        return answer(objects.entity(namespaces.ensure_entity(body["name"], by=by)))
 
 
 class EntityView(LibraryView):
@@ -53,12 +58,13 @@ class CollectionsView(LibraryView):
 
     def post(self, request: Request) -> Response:
         """The collection to push into, made if it is missing."""
+        by = pusher(request)
         body = self.read(request, NewCollection)
         collection = namespaces.ensure_collection(
             entity_id=body["entity"],
             name=body["name"],
             description=body["description"],
-            by=pusher(request),
+            by=by,
         )
         return answer(objects.collection(collection))
 
@@ -77,12 +83,13 @@ class ContainersView(LibraryView):
 
     def post(self, request: Request) -> Response:
         """The container to push into, made if it is missing."""
+        by = pusher(request)
         body = self.read(request, NewContainer)
         container = namespaces.ensure_container(
             collection_id=body["collection"],
             name=body["name"],
             description=body["description"],
-            by=pusher(request),
+            by=by,
         )
         return answer(objects.container(container))
 

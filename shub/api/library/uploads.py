@@ -14,7 +14,10 @@ from shub.errors import Invalid, NotFound
 from shub.storage import Part
 from shub.uploads import multipart
 from shub.uploads.models import Upload
+from shub.uploads.parts import MOST_PARTS
 from shub.uploads.waiting import wait_for_verdict
+
+MOST_ETAG = 128
 
 SHA256 = r"^([0-9a-f]{64})?$"
 
@@ -41,18 +44,12 @@ class PartRequest(serializers.Serializer[None]):
     sha256sum = serializers.RegexField(SHA256, allow_blank=True, required=False, default="")
 
 
-class CompletedPart(serializers.Serializer[None]):
-    """One part as the client sent it; the token is the store's etag, with its quotes."""
-
-    partNumber = serializers.IntegerField(min_value=1, max_value=10_000)
-    token = serializers.CharField()
-
-
 class MultipartCompletion(serializers.Serializer[None]):
     """Sent after the last part (CompleteMultipartUploadRequest)."""
 
     uploadID = serializers.CharField()
-    completedParts = CompletedPart(many=True)
+    # Read by hand below: a serializer for each of 10,000 parts takes seconds.
+    completedParts = serializers.JSONField()
 
 
 class MultipartAbortion(serializers.Serializer[None]):
@@ -66,13 +63,14 @@ class SingleView(LibraryView):
 
     def post(self, request: Request, image_id: str) -> Response:
         """The address for the whole image, bound to its hash."""
+        by = pusher(request)
         body = self.read(request, SingleRequest)
         upload = multipart.begin(
             image_id=image_id,
             size=body["filesize"],
             kind=Upload.Kind.SINGLE,
             sha256=body["sha256sum"],
-            by=pusher(request),
+            by=by,
             token=used_token(request),
         )
         address = multipart.single_address(upload, asked_host=asked_host(request))
@@ -95,11 +93,12 @@ class MultipartView(LibraryView):
         """Begin; NotFound where the site wants single uploads: clients then send one body."""
         if not settings.MINIO_MULTIPART_UPLOAD:
             raise NotFound("This registry takes each image as one body.")
+        by = pusher(request)
         upload = multipart.begin(
             image_id=image_id,
             size=self.read(request, MultipartRequest)["filesize"],
             kind=Upload.Kind.MULTIPART,
-            by=pusher(request),
+            by=by,
             token=used_token(request),
         )
         signs = "true" if settings.MINIO_SIGN_CONTENT_SHA256 else "false"
@@ -115,6 +114,7 @@ class MultipartView(LibraryView):
 
     def put(self, request: Request, image_id: str) -> Response:
         """The address for one part."""
+        by = pusher(request)
         body = self.read(request, PartRequest)
         address = multipart.sign_part(
             image_id=image_id,
@@ -122,7 +122,7 @@ class MultipartView(LibraryView):
             number=body["partNumber"],
             size=body["partSize"],
             sha256=body["sha256sum"],
-            by=pusher(request),
+            by=by,
             asked_host=asked_host(request),
         )
         return answer({"presignedURL": address})
@@ -133,12 +133,13 @@ class MultipartCompletionView(LibraryView):
 
     def put(self, request: Request, image_id: str) -> Response:
         """The parts are there: join and verify them."""
+        by = pusher(request)
         body = self.read(request, MultipartCompletion)
-        parts = [
-            Part(part["partNumber"], part["token"].strip('"')) for part in body["completedParts"]
-        ]
         upload = multipart.complete(
-            image_id=image_id, upload_id=body["uploadID"], parts=parts, by=pusher(request)
+            image_id=image_id,
+            upload_id=body["uploadID"],
+            parts=completed_parts(body["completedParts"]),
+            by=by,
         )
         return answer_completion(upload, image_id=image_id, request=request)
 
@@ -148,9 +149,28 @@ class MultipartAbortionView(LibraryView):
 
     def put(self, request: Request, image_id: str) -> Response:
         """Give the upload up."""
+        by = pusher(request)
         body = self.read(request, MultipartAbortion)
-        multipart.abort(image_id=image_id, upload_id=body["uploadID"], by=pusher(request))
+        multipart.abort(image_id=image_id, upload_id=body["uploadID"], by=by)
         return answer({})
+
+
+def completed_parts(listed: Any) -> list[Part]:
+    """The parts that the client sent; Invalid at the first that is none.
+
+    Each is `{"partNumber", "token"}`; the token is the store's etag, with its quotes.
+    """
+    if not isinstance(listed, list) or len(listed) > MOST_PARTS:
+        raise Invalid(f"completedParts must be a list of at most {MOST_PARTS} parts.")
+    parts = []
+    for part in listed:
+        number, token = (
+            (part.get("partNumber"), part.get("token")) if isinstance(part, dict) else (None, None)
+        )
+        if type(number) is not int or not isinstance(token, str) or len(token) > MOST_ETAG:
+            raise Invalid("Each of completedParts must have a partNumber and a token.")
+        parts.append(Part(number, token.strip('"')))
+    return parts
 
 
 def answer_completion(upload: Upload | None, *, image_id: str, request: Request) -> Response:
@@ -163,6 +183,8 @@ def answer_completion(upload: Upload | None, *, image_id: str, request: Request)
         upload = wait_for_verdict(upload)
         if upload.state == Upload.State.REFUSED:
             raise Invalid(upload.reason)
+        if upload.state not in Upload.ARRIVED:
+            multipart.refuse_ended(upload)
         container = upload.container
     else:
         container = pushable_image(image_id, by=pusher(request)).container

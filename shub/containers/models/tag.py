@@ -39,11 +39,16 @@ class Tag(models.Model):
 class TagMove(models.Model):
     """One move of a tag: append-only (the database refuses to change a row, migration 0001).
 
-    Images and people are named by hash and name, not by key: the history outlives them.
+    Images and people are named by hash and name, and the container's key is not enforced: the
+    history outlives them all.
     """
 
     container = models.ForeignKey(
-        Container, on_delete=models.PROTECT, related_name="tag_moves", db_index=False
+        Container,
+        on_delete=models.DO_NOTHING,
+        related_name="tag_moves",
+        db_index=False,
+        db_constraint=False,
     )
     name = models.CharField(max_length=TAG_LENGTH, db_collation="C")
     arch = models.CharField(max_length=16, blank=True)

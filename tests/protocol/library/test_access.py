@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from shub.containers.models import Collection, Container, Image
+from shub.containers.models import Collection, Container, Image, PendingTag, Tag
 from shub.storage import ObjectStore
 from shub.uploads.models import Upload
-from tests.factories import Person
+from tests.factories import Person, make_person
 from tests.sif_files import sif_bytes
-from tests.wire import Wire, digest, send, sweep_after, wire
+from tests.wire import Wire, digest, send, sweep, sweep_after, wire
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +114,32 @@ def test_nobody_signs_completes_or_aborts_somebody_elses_upload(mara: Person, ot
         address = f"/v2/imagefile/{image_id}/_multipart_abort"
         assert stranger.put(address, {"uploadID": upload}).status == status
     assert sweep_after(lambda: owner.complete_parts(image["id"], upload, [etag])).status == 200
+
+
+def test_one_who_may_push_there_too_has_no_say_over_anothers_upload(
+    administrator: Person,
+) -> None:
+    first, second = wire(administrator), wire(make_person("second", is_administrator=True))
+    image = first.announce("library/default/alpine", CONTENT)
+    upload = first.begin_parts(image["id"], len(CONTENT))["uploadID"]
+    assert second.sign_part(image["id"], upload, 1, CONTENT).status == 409
+    assert second.complete_parts(image["id"], upload, ['"x"']).status == 409
+    address = f"/v2/imagefile/{image['id']}/_multipart_abort"
+    assert second.put(address, {"uploadID": upload}).status == 409
+    assert Upload.objects.get().state == "open"
+
+
+def test_a_tag_that_waited_does_not_move_for_one_who_may_no_longer_push(mara: Person) -> None:
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+    client.complete_single(image["id"])
+    assert client.tag(image["container"], image["id"], "latest").status == 200
+    mara.user.is_active = False
+    mara.user.save()
+    sweep()
+    assert not Tag.objects.exists()
+    assert not PendingTag.objects.exists()
 
 
 def test_a_tag_cannot_be_moved_to_an_image_of_another_container(mara: Person, otto: Person) -> None:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Barrier, Thread
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from shub.containers.models import Collection, Container, Image, TagMove
+from shub.containers.models import Blob, Collection, Container, Image, PendingTag, TagMove
 from shub.storage import ObjectStore
+from shub.uploads.models import Upload
 from shub.uploads.sweeper import Sweeper
 from tests.factories import Person
 from tests.sif_files import sif_bytes
@@ -118,6 +120,75 @@ def test_the_same_bytes_proven_for_two_people_at_once_are_kept_once(
     at_once(lambda _: Sweeper().once())
     assert [image.is_proven for image in Image.objects.all()] == [True, True]
     assert len(stored_keys(store)) == 1
+
+
+def test_an_image_that_is_proven_while_another_upload_of_it_is_refused_stays(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    settings.MINIO_SIGN_CONTENT_SHA256 = False
+    content, wrong = sif_bytes(), sif_bytes(seed=9)
+    client = wire(mara)
+    image = client.announce(PATH, content)
+    for body in (content, wrong):
+        upload = client.begin_parts(image["id"], len(content))["uploadID"]
+        etag = send(client.part_address(image["id"], upload, 1, content), body).etag
+        assert client.complete_parts(image["id"], upload, [etag]).status == 200
+    at_once(lambda _: Sweeper().once())
+    assert Image.objects.get().is_proven
+    assert len(stored_keys(store)) == 1
+
+
+def test_a_tag_that_is_set_while_its_image_is_being_proven_is_not_lost(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    content = sif_bytes()
+    client = wire(mara)
+    image = client.announce(PATH, content)
+    assert send(client.begin_single(image["id"], content), content).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            # As the sweep does, up to its commit.
+            Image.objects.select_for_update(no_key=True).get(public_id=image["id"])
+            tagging = pool.submit(set_tag_here, mara, image)
+            sleep(0.5)
+            assert not tagging.done()
+            blob = Blob.objects.get()
+            blob.state = "proven"
+            blob.save()
+            Image.objects.update(blob=blob, arch="amd64")
+            Upload.objects.update(state="done")
+        assert tagging.result(10) == 200
+    assert client.get(f"/v1/images/{PATH}:latest").data["id"] == image["id"]
+    assert not PendingTag.objects.exists()
+
+
+def test_no_more_than_so_many_wait_for_their_verdict(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 3
+    content = sif_bytes()
+    client = wire(mara)
+    image = client.announce(PATH, content)
+    assert send(client.begin_single(image["id"], content), content).status == 200
+
+    def complete(_: int) -> float:
+        began = monotonic()
+        assert wire(mara).complete_single(image["id"]).status == 200
+        return monotonic() - began
+
+    waited = at_once(complete)
+    assert sum(seconds > 2.5 for seconds in waited) == settings.VERIFY_WAITERS
+
+
+def set_tag_here(person: Person, image: dict[str, Any]) -> int:
+    """Set a tag in this thread."""
+    try:
+        return wire(person).tag(image["container"], image["id"], "latest").status
+    finally:
+        connection.close()
 
 
 def run_here(sweeper: Sweeper) -> None:

@@ -7,7 +7,7 @@ from shub.storage import ObjectStore
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
-from tests.stored import stored_keys
+from tests.stored import open_parts, stored_keys
 from tests.wire import CUT_OFF, digest, fetch, send, sweep, sweep_after, wire
 
 pytestmark = pytest.mark.django_db
@@ -97,7 +97,8 @@ def test_bytes_that_are_not_what_was_announced_leave_neither_bytes_nor_image(
     sweep()
     refused = Upload.objects.get()
     assert refused.state == Upload.State.REFUSED
-    assert digest(other) in refused.reason
+    assert digest(content) in refused.reason
+    assert digest(other) not in refused.reason  # or a copied secret could be told by its hash
     assert not Image.objects.exists()
     assert not Tag.objects.exists()
     assert stored_keys(store) == []
@@ -187,7 +188,40 @@ def test_a_short_body_is_refused_with_both_sizes(
     assert f"Expected {len(content)} bytes, received {len(content) - 1}" in answer.message
     sweep()
     assert stored_keys(store) == []
-    assert Upload.objects.get().store_id == ""
+    assert open_parts(store) == []
+    assert not Image.objects.exists()
+
+
+def test_parts_that_make_another_size_are_refused_at_once_and_leave_nothing(
+    mara: Person, settings: pytest.FixtureRequest, store: ObjectStore
+) -> None:
+    settings.MINIO_SIGN_CONTENT_SHA256 = False
+    content = sif_bytes()
+    client = wire(mara)
+    image = client.announce(PATH, content)
+    upload = client.begin_parts(image["id"], len(content))["uploadID"]
+    short = content[:-1]
+    etag = send(client.part_address(image["id"], upload, 1, content), short).etag
+    for _ in range(2):
+        answer = client.complete_parts(image["id"], upload, [etag])
+        assert answer.status == 400
+        assert f"Expected {len(content)} bytes, received {len(short)}" in answer.message
+    sweep()
+    assert stored_keys(store) == []
+    assert not Image.objects.exists()
+
+
+def test_a_refused_completion_that_is_repeated_is_refused_with_the_same_reason(
+    mara: Person, otto: Person
+) -> None:
+    script = b"#!/bin/sh\n" * 100
+    client = wire(mara)
+    image = client.announce(PATH, script)
+    assert send(client.begin_single(image["id"], script), script).status == 200
+    answer = sweep_after(lambda: client.complete_single(image["id"]))
+    assert (answer.status, "no SIF image" in answer.message) == (400, True)
+    assert not Image.objects.exists()
+    assert wire(otto).complete_single(image["id"]).status == 403
 
 
 def test_missing_parts_are_refused_and_can_still_be_sent(

@@ -1,6 +1,7 @@
 """What clients ask of the site: services, version, tokens; and how every refusal is told."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -150,3 +151,54 @@ def test_the_fillers_of_clients_are_no_descriptions(mara: Person) -> None:
     entity = client.get("/v1/entities/mara").data["id"]
     body = {"name": "x", "entity": entity, "description": "No description"}
     assert client.post("/v1/collections", body).data["description"] == ""
+
+
+def test_a_body_of_many_wrong_parts_costs_a_short_answer(mara: Person) -> None:
+    path = f"/v2/imagefile/{'0' * 24}/_multipart_complete"
+    for parts in ([{}] * 10_000, [{}] * 10_001, {}, "x", None, [[]], [{"partNumber": True}]):
+        answer = wire(mara).put(path, {"uploadID": "x", "completedParts": parts})
+        assert answer.status == 400
+        assert len(answer.message) < 200
+
+
+def test_nobody_is_asked_who_they_are_before_a_body_is_read() -> None:
+    assert wire().put(f"/v2/imagefile/{'0' * 24}/_multipart_complete", {"x": 1}).status == 401
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 100_000])
+def test_a_body_that_is_nested_too_deeply_is_refused(mara: Person, body: bytes) -> None:
+    answer = Client(raise_request_exception=False).generic(
+        "POST",
+        "/v1/entities",
+        body,
+        content_type="",
+        headers={"authorization": f"Bearer {mara.token_text}"},
+    )
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+def test_a_text_that_no_database_keeps_is_refused_on_both_tag_doors(
+    mara: Person, text: str
+) -> None:
+    container = wire(mara).container("mara/tools/gcc")
+    for path, body in (
+        ("v1", {"Tag": "a", "ImageID": text}),
+        ("v1", {text: "x"}),
+        ("v2", {"Tag": text, "ImageID": "x", "Arch": "amd64"}),
+    ):
+        assert wire(mara).post(f"/{path}/tags/{container}", body).status == 400
+
+
+def test_many_tags_in_one_request_are_refused(mara: Person) -> None:
+    container = wire(mara).container("mara/tools/gcc")
+    body = {f"t{number}": "x" for number in range(101)}
+    answer = wire(mara).post(f"/v1/tags/{container}", body)
+    assert (answer.status, "At most 100" in answer.message) == (400, True)
+
+
+def test_an_unknown_host_is_told_the_right_one_in_an_envelope(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["registry.test"]
+    answer = Client(headers={"host": "10.0.0.5"}).get("/v1/entities/library")
+    assert answer.status_code == 400
+    assert "http://registry.test" in answer.json()["error"]["message"]

@@ -15,7 +15,7 @@ from shub.names import check_name, check_tag
 from shub.storage import ObjectStore
 from tests.factories import Person
 from tests.sif_files import sif_bytes
-from tests.wire import wire
+from tests.wire import send, sweep, wire
 
 PATH = "mara/tools/gcc"
 
@@ -85,6 +85,22 @@ def test_the_history_of_tags_cannot_be_changed(mara: Person, store: ObjectStore)
     ):
         with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
             change()
+
+
+@pytest.mark.django_db
+def test_the_latest_word_on_a_tag_counts_though_an_earlier_one_still_waits(
+    mara: Person, store: ObjectStore
+) -> None:
+    client = wire(mara)
+    proven = client.push(PATH, sif_bytes(seed=1))
+    content = sif_bytes(seed=2)
+    waiting = client.announce(PATH, content)
+    assert send(client.begin_single(waiting["id"], content), content).status == 200
+    client.complete_single(waiting["id"])
+    assert client.tag(waiting["container"], waiting["id"], "latest").status == 200
+    assert client.tag(waiting["container"], proven["id"], "latest").status == 200
+    sweep()
+    assert client.get(f"/v1/images/{PATH}:latest").data["id"] == proven["id"]
 
 
 def test_an_image_of_unknown_arch_serves_where_the_name_means_nothing_else() -> None:

@@ -210,8 +210,10 @@ def test_a_store_that_is_overloaded_is_unavailable(
     busy.headers["Retry-After"] = "60"
     acts = ("join", "list parts", "abort", "put", "remove", "stat", "read", "POST", "PUT")
     scripted.script = {name: [busy] for name in acts}
+    began = time.monotonic()
     with pytest.raises(Unavailable, match="try again later"):
         act(S3Store())
+    assert time.monotonic() - began < 3
 
 
 def test_an_answer_that_is_not_s3_is_unavailable(scripted: ScriptedStore) -> None:
@@ -248,7 +250,7 @@ def test_a_connection_that_the_store_closed_while_idle_is_made_anew(settings: An
                 connection.recv(65536)
                 connection.sendall(head)
 
-        thread = threading.Thread(target=answer_then_hang_up_on_the_next_request)
+        thread = threading.Thread(target=answer_then_hang_up_on_the_next_request, daemon=True)
         thread.start()
         assert S3Store().stat(KEY) == S3Store().stat(KEY) == StoredObject(KEY, 7, "e")
         thread.join()
@@ -290,7 +292,7 @@ def test_a_stream_that_stops_is_unavailable(settings: Any) -> None:
                 ended.wait(10)
 
         ended = threading.Event()
-        thread = threading.Thread(target=send_a_little)
+        thread = threading.Thread(target=send_a_little, daemon=True)
         thread.start()
         with pytest.raises(Unavailable):
             read_whole(S3Store())

@@ -9,11 +9,12 @@ from django.utils import timezone
 from shub.containers.models import Blob, Image
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, Part, object_store
+from shub.storage.keys import blob_key
 from shub.uploads import multipart, sweeps, verification
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
-from tests.stored import stored_keys
+from tests.stored import open_parts, stored_keys
 from tests.wire import digest, send, sweep, wire
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.django_db
 PATH = "mara/tools/gcc"
 CONTENT = sif_bytes(seed=3)
 LONG_AGO = timedelta(days=30)
+UNKNOWN = blob_key("ab" * 32, "0" * 24)
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +44,9 @@ def test_a_joining_that_was_killed_before_the_store_heard_of_it_is_gone_on_with(
 ) -> None:
     multipart.start_joining(sent, multipart.arrived_parts(sent))
     age(sent)
-    sweep()  # takes it one step further …
-    sweep()  # … and another
+    sweep()
+    settle()
+    sweep()
     assert Image.objects.get().is_proven
 
 
@@ -55,8 +58,26 @@ def test_a_joining_that_was_killed_after_the_store_had_joined_is_gone_on_with(
     object_store().finish_parts(sent.key, sent.store_id, parts)
     age(sent)
     sweep()
+    settle()
     sweep()
     assert Image.objects.get().is_proven
+
+
+def test_an_object_whose_joining_was_gone_on_with_is_not_read_at_once(sent: Upload) -> None:
+    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    age(sent)
+    sweeps.resume_joining()
+    sent.refresh_from_db()
+    assert sent.state == "verifying"
+    assert not verification.verify_next()
+
+
+def test_two_sweeps_never_go_on_with_the_same_joining(sent: Upload) -> None:
+    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    age(sent)
+    sent.refresh_from_db()
+    assert multipart.take_up_joining(sent)
+    assert not multipart.take_up_joining(sent)
 
 
 def test_a_joining_whose_parts_are_gone_is_refused_with_the_reason(sent: Upload) -> None:
@@ -139,13 +160,23 @@ def test_an_upload_that_is_in_use_does_not_expire(sent: Upload) -> None:
 def test_parts_that_no_row_knows_are_dropped_once_they_are_old(
     store: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:
-    store_id = store.start_parts("blobs/ab/unknown")
+    store_id = store.start_parts(UNKNOWN)
     sweep()
     assert len(list(store.open_parts(timezone.now() + timedelta(days=1)))) == 1
     monkeypatch.setattr(sweeps, "idle_since", lambda: timezone.now() + timedelta(hours=1))
     sweeps.drop_unknown_parts()
     assert list(store.open_parts(timezone.now() + timedelta(days=1))) == []
-    store.abort_parts("blobs/ab/unknown", store_id)
+    store.abort_parts(UNKNOWN, store_id)
+
+
+def test_what_others_have_in_the_bucket_is_left_alone(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    store_id = store.start_parts("images/of/another/server")
+    monkeypatch.setattr(sweeps, "idle_since", lambda: timezone.now() + timedelta(hours=1))
+    assert sweeps.drop_unknown_parts() == 0
+    assert len(open_parts(store)) == 1
+    store.abort_parts("images/of/another/server", store_id)
 
 
 def test_parts_of_an_open_upload_are_never_taken_for_unknown(
@@ -163,6 +194,52 @@ def test_a_removal_that_was_killed_is_gone_on_with(sent: Upload, store: ObjectSt
     assert sweeps.collect_condemned() == 1
     assert stored_keys(store) == []
     assert Blob.objects.get().state == "gone"
+
+
+def test_bytes_that_the_store_does_not_remove_now_are_removed_later(
+    sent: Upload, store: ObjectStore, settings: Any
+) -> None:
+    hand_over(sent)
+    Blob.objects.update(state=Blob.State.CONDEMNED)
+    Upload.objects.update(state="refused", reason="for the test")
+    here, settings.MINIO_SERVER = settings.MINIO_SERVER, "127.0.0.1:1"
+    sweeps.housekeeping()
+    assert Blob.objects.get().state == "condemned"
+    settings.MINIO_SERVER = here
+    sweeps.housekeeping()
+    assert Blob.objects.get().state == "gone"
+    assert stored_keys(store) == []
+
+
+def test_a_row_that_the_store_refuses_does_not_stop_the_others(db: None) -> None:
+    done = []
+
+    def act(row: int) -> None:
+        if row == 1:
+            raise Unavailable("Not this one.")
+        done.append(row)
+
+    assert sweeps.each(range(4), act) == 3
+    assert done == [0, 2, 3]
+
+
+def test_a_part_that_arrives_after_the_end_is_dropped_when_no_address_is_alive(
+    mara: Person, store: ObjectStore
+) -> None:
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    upload = client.begin_parts(image["id"], len(CONTENT))["uploadID"]
+    abort = {"uploadID": upload}
+    assert client.put(f"/v2/imagefile/{image['id']}/_multipart_abort", abort).status == 200
+    row = Upload.objects.get()
+    assert row.store_id
+    sweep()
+    row.refresh_from_db()
+    assert row.store_id  # an address may still be alive
+    age(row)
+    sweep()
+    row.refresh_from_db()
+    assert row.store_id == ""
 
 
 def test_an_announced_image_that_never_came_is_forgotten(mara: Person) -> None:
@@ -242,6 +319,11 @@ def hand_over(upload: Upload) -> None:
     multipart.join(upload)
     assert upload.state == "verifying"
     assert upload.digest == digest(CONTENT)
+
+
+def settle() -> None:
+    """As though the time had passed in which a first joining may still be under way."""
+    Upload.objects.update(leased_until=None)
 
 
 def age(upload: Upload) -> None:
