@@ -67,6 +67,7 @@ serve: venv ## run a whole registry here; options in ARGS="--bind ...", see ARGS
 CHECK_SITE := SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 	PUBLIC_URL=https://registry.example.org MINIO_EXTERNAL_SERVER=store.example.org \
 	MINIO_ACCESS_KEY=for-the-check MINIO_SECRET_KEY=for-the-check \
+	MINIO_UPLOAD_ACCESS_KEY=for-uploads MINIO_UPLOAD_SECRET_KEY=for-uploads \
 	DATABASE_URL=postgresql://shub@127.0.0.1:1/shub
 
 .PHONY: check
@@ -94,3 +95,7 @@ lock: venv-dev ## compile requirements*.in into the pinned files
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-emit-index-url $$name.in -o $$name.txt; \
 	done
+
+.PHONY: faults
+faults: venv-dev clients ## kill each process at each moment of a push, for some minutes (the short form is in test)
+	$(BIN)/pytest tests/faults -m faults $(ARGS)
