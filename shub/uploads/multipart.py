@@ -1,26 +1,22 @@
 """Sending an image in parts: begin, sign a part, complete, abort.
 
-A single upload is one of one part, so that no address that can write outlives the joining: once the
-parts are joined, the store knows none of the addresses that were handed out.
+A single upload is one of one part, so that no address outlives the joining that can change what was
+joined.
 """
 
-import logging
 import shutil
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import NoReturn
 
 from django.conf import settings
-from django.db import connection, transaction
 from django.utils import timezone
 
 from shub.accounts.models import Token, User
-from shub.audit import trail
 from shub.containers.images import pushable_image
-from shub.containers.models import Blob, Image
-from shub.errors import Conflict, Invalid, OverQuota, Unavailable
-from shub.storage import IncompleteParts, NoSuchObject, Part, object_store
+from shub.errors import Conflict, Invalid, OverQuota
+from shub.storage import NoSuchObject, Part, object_store
 from shub.storage.keys import blob_key
+from shub.uploads import ending, joining
 from shub.uploads.models import Upload
 from shub.uploads.parts import (
     LARGEST_PART,
@@ -30,12 +26,7 @@ from shub.uploads.parts import (
     part_bytes_for,
 )
 
-log = logging.getLogger(__name__)
-
 State = Upload.State
-
-# The channel on which the sweep hears that an upload waits to be verified.
-CHANNEL = "shub_uploads"
 
 # Left free on the store's disk, so that joining and the database have room to work.
 DISK_RESERVE_BYTES = 64 * 1024**2
@@ -155,8 +146,8 @@ def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: User) 
     if refused is not None:
         return refused
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
-    if upload.state == State.OPEN and start_joining(upload, check_all_parts(upload, parts)):
-        join(upload)
+    if upload.state == State.OPEN and joining.start_joining(upload, check_all_parts(upload, parts)):
+        joining.join(upload)
     if upload.state in {State.EXPIRED, State.ABORTED}:
         refuse_ended(upload)
     return upload
@@ -178,8 +169,8 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
             arrived = arrived_parts(upload)
             if arrived:
                 check_single_size(upload, arrived[0])
-                if start_joining(upload, arrived[:1]):
-                    join(upload)
+                if joining.start_joining(upload, arrived[:1]):
+                    joining.join(upload)
             else:
                 # Or another request has joined them since we looked.
                 upload.refresh_from_db()
@@ -211,83 +202,10 @@ def arrived_parts(upload: Upload) -> list[Part]:
 def check_single_size(upload: Upload, part: Part) -> None:
     """Refuse the upload when another number of bytes came than was announced."""
     if part.size != upload.size:
-        refuse(upload, f"Expected {upload.size} bytes, received {part.size}. Push the image again.")
-        raise Invalid(upload.reason)
-
-
-def start_joining(upload: Upload, parts: Sequence[Part]) -> bool:
-    """open → joining, with the parts written down, so that the sweep can go on from there.
-
-    True for the one caller who is to join them now: stores refuse a second joining at the same
-    time, some with words that read like a wrong key. The others wait for what becomes of it.
-    """
-    written = [[part.number, part.etag] for part in parts]
-    began = Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(
-        state=State.JOINING, parts=written, active_at=timezone.now()
-    )
-    upload.refresh_from_db()
-    return bool(began)
-
-
-def take_up_joining(upload: Upload) -> bool:
-    """True for the one caller who is to go on with a joining that was left by another."""
-    return bool(
-        Upload.objects.filter(pk=upload.pk, state=State.JOINING, active_at=upload.active_at).update(
-            active_at=timezone.now()
+        ending.refuse(
+            upload, f"Expected {upload.size} bytes, received {part.size}. Push the image again."
         )
-    )
-
-
-def join(upload: Upload, *, settling: timedelta = timedelta()) -> None:
-    """joining → verifying: make the parts one object. Again is no error, at the same time it is:
-    two joinings at once spoil the object in some stores (JuiceFS: its size, other bytes).
-
-    So whoever goes on with another's joining says how long that may still be `settling` in the
-    store: only then is the object read and hashed.
-
-    Invalid when the parts are not there as named (the upload is open again) or have another size
-    than announced (it is refused); Unavailable when the store is away (the sweep goes on).
-    """
-    parts = [Part(number, etag) for number, etag in upload.parts]
-    try:
-        stored = object_store().finish_parts(upload.key, upload.store_id, parts)
-    except IncompleteParts as error:
-        Upload.objects.filter(pk=upload.pk, state=State.JOINING).update(state=State.OPEN, parts=[])
-        raise Invalid(f"{error} Push the image again.") from error
-    except NoSuchObject:
-        upload.refresh_from_db()
-        if upload.state == State.JOINING:
-            refuse(upload, "The store no longer has the parts of this upload. Push it again.")
-        return
-    take_over(upload, stored_size=stored.size, settling=settling)
-
-
-def take_over(upload: Upload, *, stored_size: int, settling: timedelta) -> None:
-    """Write down that the object is there: to be verified, or of the wrong size and refused."""
-    with transaction.atomic(durable=True):
-        row = Upload.objects.select_for_update().get(pk=upload.pk)
-        if row.state == State.JOINING:
-            wrong_size = stored_size != row.size
-            row.blob = Blob.objects.create(
-                digest=row.digest,
-                size=stored_size,
-                key=row.key,
-                state=Blob.State.CONDEMNED if wrong_size else Blob.State.PENDING,
-            )
-            row.active_at = timezone.now()
-            row.leased_until = row.active_at + settling if settling else None
-            row.state = State.VERIFYING
-            if wrong_size:
-                row.state = State.REFUSED
-                row.reason = (
-                    f"Expected {row.size} bytes, received {stored_size}. Push the image again."
-                )
-                write_refusal(row)
-                drop_claim(row)
-            row.save()
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
-    upload.refresh_from_db()
+        raise Invalid(upload.reason)
 
 
 # ── end ──
@@ -298,65 +216,7 @@ def abort(*, image_id: str, upload_id: str, by: User) -> None:
     upload.refresh_from_db()
     if upload.state not in {State.ABORTED, State.EXPIRED}:
         raise Conflict("The upload is already complete: there is nothing left to abort.")
-    drop_parts(upload)
-
-
-def drop_parts(upload: Upload) -> None:
-    """Make the store drop what an ended upload has in parts, as far as it can be asked now.
-
-    The row goes on naming the store's upload: a part that is on its way at this moment arrives
-    later, and in some stores (JuiceFS) opens the upload again. The sweep drops it once more, when
-    no address is alive.
-    """
-    try:
-        object_store().abort_parts(upload.key, upload.store_id)
-    except Unavailable:
-        log.info("The parts of upload %s are left to the sweep.", upload.public_id)
-
-
-def drop_claim(upload: Upload) -> None:
-    """Delete the image of a refused upload where it is a mere claim that nothing else backs.
-
-    Runs in the caller's transaction; the caller saves the upload.
-    """
-    # Locked first: another upload of the same image may be proven at this moment.
-    if upload.image_id is None:
-        return
-    image = Image.objects.select_for_update().filter(pk=upload.image_id).first()
-    if image is None or image.blob_id is not None:
-        return
-    others = image.uploads.exclude(pk=upload.pk).exclude(state__in=Upload.ENDED)
-    if not others.exists():
-        upload.image = None
-        image.delete()
-
-
-def refuse(upload: Upload, reason: str) -> None:
-    """open or joining → refused, before any object was made."""
-    with transaction.atomic():
-        changed = Upload.objects.filter(pk=upload.pk, state__in=[State.OPEN, State.JOINING]).update(
-            state=State.REFUSED, reason=reason
-        )
-        upload.refresh_from_db()
-        if changed:
-            write_refusal(upload)
-            drop_claim(upload)
-            upload.save(update_fields=["image"])
-    drop_parts(upload)
-
-
-def write_refusal(upload: Upload) -> None:
-    """Say in the trail what was refused, and why: where a pusher looks who has gone away."""
-    trail.record(
-        "upload.refused",
-        kind="container",
-        public_id=upload.container.public_id,
-        name=str(upload.container),
-        actor=upload.created_by.username if upload.created_by else "",
-        token=upload.token.public_id if upload.token else "",
-        hash=f"sha256.{upload.digest}",
-        reason=upload.reason,
-    )
+    ending.drop_parts(upload)
 
 
 def own_upload(*, image_id: str, upload_id: str, by: User) -> Upload:

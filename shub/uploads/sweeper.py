@@ -10,7 +10,7 @@ from time import monotonic
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from shub.uploads.multipart import CHANNEL
+from shub.uploads.joining import CHANNEL
 from shub.uploads.sweeps import housekeeping
 from shub.uploads.verification import verify_next
 

@@ -18,7 +18,7 @@ from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
 from shub.storage.keys import is_blob_key
-from shub.uploads import multipart
+from shub.uploads import joining
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -87,9 +87,9 @@ def resume_joining() -> int:
     ).select_related("container", "created_by", "token")
 
     def go_on(upload: Upload) -> None:
-        if multipart.take_up_joining(upload):
+        if joining.take_up_joining(upload):
             try:
-                multipart.join(upload, settling=SETTLING)
+                joining.join(upload, settling=SETTLING)
             except Invalid as error:
                 log.info("Upload %s is open again: %s", upload.public_id, error)
 

@@ -21,9 +21,9 @@ from shub.errors import Unavailable
 from shub.public_ids import new_public_id
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.storage import NoSuchObject, object_store
+from shub.uploads.ending import drop_claim, write_refusal
 from shub.uploads.hashing import hash_pieces
 from shub.uploads.models import Upload
-from shub.uploads.multipart import drop_claim, write_refusal
 
 log = logging.getLogger(__name__)
 

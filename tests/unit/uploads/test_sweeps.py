@@ -10,7 +10,7 @@ from shub.containers.models import Blob, Image
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, Part, object_store
 from shub.storage.keys import blob_key
-from shub.uploads import multipart, sweeps, verification
+from shub.uploads import joining, multipart, sweeps, verification
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
@@ -42,7 +42,7 @@ def sent(mara: Person) -> Upload:
 def test_a_joining_that_was_killed_before_the_store_heard_of_it_is_gone_on_with(
     sent: Upload,
 ) -> None:
-    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, multipart.arrived_parts(sent))
     age(sent)
     sweep()
     settle()
@@ -54,7 +54,7 @@ def test_a_joining_that_was_killed_after_the_store_had_joined_is_gone_on_with(
     sent: Upload,
 ) -> None:
     parts = multipart.arrived_parts(sent)
-    multipart.start_joining(sent, parts)
+    joining.start_joining(sent, parts)
     object_store().finish_parts(sent.key, sent.store_id, parts)
     age(sent)
     sweep()
@@ -64,7 +64,7 @@ def test_a_joining_that_was_killed_after_the_store_had_joined_is_gone_on_with(
 
 
 def test_an_object_whose_joining_was_gone_on_with_is_not_read_at_once(sent: Upload) -> None:
-    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, multipart.arrived_parts(sent))
     age(sent)
     sweeps.resume_joining()
     sent.refresh_from_db()
@@ -73,15 +73,15 @@ def test_an_object_whose_joining_was_gone_on_with_is_not_read_at_once(sent: Uplo
 
 
 def test_two_sweeps_never_go_on_with_the_same_joining(sent: Upload) -> None:
-    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, multipart.arrived_parts(sent))
     age(sent)
     sent.refresh_from_db()
-    assert multipart.take_up_joining(sent)
-    assert not multipart.take_up_joining(sent)
+    assert joining.take_up_joining(sent)
+    assert not joining.take_up_joining(sent)
 
 
 def test_a_joining_whose_parts_are_gone_is_refused_with_the_reason(sent: Upload) -> None:
-    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, multipart.arrived_parts(sent))
     object_store().abort_parts(sent.key, sent.store_id)
     age(sent)
     sweep()
@@ -90,7 +90,7 @@ def test_a_joining_whose_parts_are_gone_is_refused_with_the_reason(sent: Upload)
 
 
 def test_a_fresh_joining_is_left_to_the_request_that_does_it(sent: Upload) -> None:
-    multipart.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, multipart.arrived_parts(sent))
     sweeps.resume_joining()
     sent.refresh_from_db()
     assert sent.state == "joining"
@@ -315,8 +315,8 @@ def test_a_part_may_come_late_in_a_slow_upload(sent: Upload, mara: Person) -> No
 def hand_over(upload: Upload) -> None:
     """Join what was sent, as `_complete` does."""
     parts: list[Part] = multipart.arrived_parts(upload)
-    multipart.start_joining(upload, parts)
-    multipart.join(upload)
+    joining.start_joining(upload, parts)
+    joining.join(upload)
     assert upload.state == "verifying"
     assert upload.digest == digest(CONTENT)
 

@@ -1,0 +1,73 @@
+"""Ending an upload that brings no image: what was refused is said, and what it left is dropped."""
+
+import logging
+
+from django.db import transaction
+
+from shub.audit import trail
+from shub.containers.models import Image
+from shub.errors import Unavailable
+from shub.storage import object_store
+from shub.uploads.models import Upload
+
+log = logging.getLogger(__name__)
+
+State = Upload.State
+
+
+def refuse(upload: Upload, reason: str) -> None:
+    """open or joining → refused, before any object was made."""
+    with transaction.atomic():
+        changed = Upload.objects.filter(pk=upload.pk, state__in=[State.OPEN, State.JOINING]).update(
+            state=State.REFUSED, reason=reason
+        )
+        upload.refresh_from_db()
+        if changed:
+            write_refusal(upload)
+            drop_claim(upload)
+            upload.save(update_fields=["image"])
+    drop_parts(upload)
+
+
+def write_refusal(upload: Upload) -> None:
+    """Say in the trail what was refused, and why: where a pusher looks who has gone away."""
+    trail.record(
+        "upload.refused",
+        kind="container",
+        public_id=upload.container.public_id,
+        name=str(upload.container),
+        actor=upload.created_by.username if upload.created_by else "",
+        token=upload.token.public_id if upload.token else "",
+        hash=f"sha256.{upload.digest}",
+        reason=upload.reason,
+    )
+
+
+def drop_claim(upload: Upload) -> None:
+    """Delete the image of a refused upload where it is a mere claim that nothing else backs.
+
+    Runs in the caller's transaction; the caller saves the upload.
+    """
+    # Locked first: another upload of the same image may be proven at this moment.
+    if upload.image_id is None:
+        return
+    image = Image.objects.select_for_update().filter(pk=upload.image_id).first()
+    if image is None or image.blob_id is not None:
+        return
+    others = image.uploads.exclude(pk=upload.pk).exclude(state__in=Upload.ENDED)
+    if not others.exists():
+        upload.image = None
+        image.delete()
+
+
+def drop_parts(upload: Upload) -> None:
+    """Make the store drop what an ended upload has in parts, as far as it can be asked now.
+
+    The row goes on naming the store's upload: a part that is on its way at this moment arrives
+    later, and in some stores (JuiceFS) opens the upload again. The sweep drops it once more, when
+    no address is alive.
+    """
+    try:
+        object_store().abort_parts(upload.key, upload.store_id)
+    except Unavailable:
+        log.info("The parts of upload %s are left to the sweep.", upload.public_id)
