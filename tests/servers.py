@@ -17,6 +17,8 @@ from pathlib import Path
 
 ACCESS_KEY = "only-for-tests"
 SECRET_KEY = "only-for-tests-secret"  # MinIO's front end wants eight characters or more
+UPLOAD_ACCESS_KEY = "only-for-parts"
+UPLOAD_SECRET_KEY = "only-for-parts-secret"
 
 READY_SECONDS = 60
 STOP_SECONDS = 20
@@ -63,15 +65,16 @@ def juicefs_gateway() -> Iterator[Server]:
         meta = f"sqlite3://{folder}/meta.db?_synchronous=FULL"
         objects = f"{folder}/objects/"
         (host,) = free_hosts(1)
-        formatting = f"{program} format --no-update --storage file --trash-days 0".split()
-        with process([*formatting, "--bucket", objects, meta, "registry"], folder, {}) as formatted:
+        options = "--no-update --storage file --trash-days 0"
+        command = [program, "format", *options.split(), "--bucket", objects, meta, "registry"]
+        with process(command, folder, {}) as formatted:
             if formatted.wait(READY_SECONDS):
                 raise RuntimeError(f"juicefs format failed:\n{log_of(folder)}")
         Path(folder, "cache").mkdir(mode=0o700)
         options = (
             "--no-usage-report --no-agent --no-banner --multi-buckets --keep-etag --object-meta "
-            "--umask 077 --io-retries 1 --put-timeout 20s --buffer-size 64M --max-readahead 4 "
-            "--cache-size 0 --metrics 127.0.0.1:0"
+            "--umask 000 --io-retries 1 --put-timeout 20s --buffer-size 64M --max-readahead 4 "
+            "--cache-size 0 --metrics 127.0.0.1:0 --backup-meta 0"
         )
         command = [
             *[program, "gateway", *options.split()],

@@ -43,6 +43,39 @@ def store_has_credentials(app_configs: Sequence[AppConfig] | None, **_: Any) -> 
     ]
 
 
+@register(Tags.security)
+def upload_keys_are_a_pair(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """The keys that can only upload are both set, or neither is: nothing is signed with a half."""
+    if bool(settings.MINIO_UPLOAD_ACCESS_KEY) == bool(settings.MINIO_UPLOAD_SECRET_KEY):
+        return []
+    return [
+        checks.Error(
+            "Only one of MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY is set.",
+            hint="Set both, or neither.",
+            id="shub.E003",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def parts_have_keys_of_their_own(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> list[CheckMessage]:
+    """Whoever may push to MinIO or JuiceFS could else read all that the store's main keys can."""
+    if settings.MINIO_UPLOAD_ACCESS_KEY not in {"", settings.MINIO_ACCESS_KEY}:
+        return []
+    return [
+        checks.Warning(
+            "The addresses that parts are sent to are signed with the store's main keys.",
+            hint="On MinIO and JuiceFS a client can have them copy what those keys can read: set "
+            "MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY and run `manage.py prepare "
+            "--upload-user` once. A store that refuses x-amz-* headers which are not signed, as "
+            "AWS and SeaweedFS do, needs none: silence this there.",
+            id="shub.W002",
+        )
+    ]
+
+
 @register(Tags.urls, deploy=True)
 def users_reach_the_store(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """No store at 127.0.0.1 for users elsewhere: the commonest reason why a first push fails."""

@@ -2,6 +2,9 @@
 
 from shub.settings import env
 
+# No store signs for longer than a week.
+LONGEST_LIFE_MINUTES = 7 * 24 * 60
+
 # HOST:PORT as this server reaches the store.
 MINIO_SERVER = env.text("MINIO_SERVER", "127.0.0.1:9000")
 
@@ -24,8 +27,15 @@ MINIO_REGION = env.text("MINIO_REGION", "us-east-1")
 MINIO_ACCESS_KEY = env.secret("MINIO_ACCESS_KEY", "MINIO_ROOT_USER")
 MINIO_SECRET_KEY = env.secret("MINIO_SECRET_KEY", "MINIO_ROOT_PASSWORD")
 
+# Keys that may only put objects under `blobs/`. The addresses of parts are signed with them, since
+# MinIO's front end obeys a copy source which no signature covers, as far as the key may read.
+MINIO_UPLOAD_ACCESS_KEY = env.secret("MINIO_UPLOAD_ACCESS_KEY")
+MINIO_UPLOAD_SECRET_KEY = env.secret("MINIO_UPLOAD_SECRET_KEY")
+
 # The life of an address that bytes are sent to: it is looked at when a part begins to be sent.
-MINIO_SIGNED_URL_EXPIRE_MINUTES = env.integer("MINIO_SIGNED_URL_EXPIRE_MINUTES", 60, minimum=1)
+MINIO_SIGNED_URL_EXPIRE_MINUTES = env.integer(
+    "MINIO_SIGNED_URL_EXPIRE_MINUTES", 60, minimum=1, maximum=LONGEST_LIFE_MINUTES
+)
 
 # The life of an address that bytes are fetched from: hours, since the last part of a slow pull
 # starts late, and current clients write the error that they then get into the image.
@@ -47,4 +57,6 @@ MINIO_READ_TIMEOUT_SECONDS = env.integer("MINIO_READ_TIMEOUT_SECONDS", 60, minim
 MINIO_FOLDER = env.text("MINIO_FOLDER")
 
 # The size of a part; it grows with the image, since a store takes at most 10,000 parts.
-UPLOAD_PART_BYTES = env.integer("UPLOAD_PART_BYTES", 64 * 1024**2, minimum=5 * 1024**2)
+UPLOAD_PART_BYTES = env.integer(
+    "UPLOAD_PART_BYTES", 64 * 1024**2, minimum=5 * 1024**2, maximum=5 * 1024**3
+)

@@ -54,6 +54,21 @@ def credentials() -> Credentials:
     return Credentials(settings.MINIO_ACCESS_KEY, settings.MINIO_SECRET_KEY)
 
 
+def upload_credentials() -> Credentials:
+    """What the addresses of parts are signed with: the keys that can only upload.
+
+    The store's own where the site has set neither of those; ImproperlyConfigured for only one.
+    """
+    keys = Credentials(settings.MINIO_UPLOAD_ACCESS_KEY, settings.MINIO_UPLOAD_SECRET_KEY)
+    if not any(keys):
+        return credentials()
+    if not all(keys):
+        raise ImproperlyConfigured(
+            "MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY must both be set, or neither."
+        )
+    return keys
+
+
 def minio_client() -> Minio:
     """The client for the bucket and for whole objects."""
     with _making:
@@ -64,6 +79,11 @@ def boto3_client() -> "S3Client":
     """The client for uploads in parts, for which minio has no public calls."""
     with _making:
         return _make_boto3_client(_configured_reach())
+
+
+def new_connections() -> urllib3.PoolManager:
+    """Connections to the store of the caller's own, as patient and as trusting as our clients."""
+    return _make_connections(_configured_reach())
 
 
 def forget_clients() -> None:
@@ -133,14 +153,18 @@ def _make_minio_client(reach: _Reach) -> Minio:
         secure=reach.secure,
         # Given, or each bucket's region is asked for first.
         region=reach.region,
-        http_client=urllib3.PoolManager(
-            maxsize=POOL_CONNECTIONS,
-            timeout=urllib3.Timeout(connect=reach.connect_seconds, read=reach.read_seconds),
-            # At once, not after the minute that a busy store asks for: a user is waiting.
-            retries=_OnceMore(total=1, backoff_factor=0, respect_retry_after_header=False),
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=reach.authorities,
-        ),
+        http_client=_make_connections(reach),
+    )
+
+
+def _make_connections(reach: _Reach) -> urllib3.PoolManager:
+    return urllib3.PoolManager(
+        maxsize=POOL_CONNECTIONS,
+        timeout=urllib3.Timeout(connect=reach.connect_seconds, read=reach.read_seconds),
+        # At once, not after the minute that a busy store asks for: a user is waiting.
+        retries=_OnceMore(total=1, backoff_factor=0, respect_retry_after_header=False),
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=reach.authorities,
     )
 
 

@@ -16,6 +16,7 @@ class Promise(Enum):
     """What some stores keep and others do not; the contract suite asserts both."""
 
     SIGNED_PAYLOAD = "a body that differs from the digest signed into its address is refused"
+    COPY_REFUSED = "a part's address fetches nothing: a copy source sent along is refused"
     BEARER_IGNORED = "a presigned address works although an Authorization header comes with it"
 
 

@@ -70,9 +70,11 @@ class MemoryStore:
 
     @property
     def promises(self) -> frozenset[Promise]:
-        """As the stores that sites run: a bearer that comes along is refused."""
-        signing = settings.MINIO_SIGN_CONTENT_SHA256
-        return frozenset({Promise.SIGNED_PAYLOAD}) if signing else frozenset()
+        """As the stores that sites run: a bearer that comes along is refused, and so are copies."""
+        kept = {Promise.COPY_REFUSED}
+        if settings.MINIO_SIGN_CONTENT_SHA256:
+            kept.add(Promise.SIGNED_PAYLOAD)
+        return frozenset(kept)
 
     def make_bucket(self) -> bool:
         with self._lock:
@@ -210,6 +212,8 @@ class MemoryStore:
 
     def _take(self, grant: _Grant, content: bytes, headers: Mapping[str, str]) -> Answer:
         if headers.get("x-amz-content-sha256", "") != grant.sha256:
+            return Answer(403)
+        if "x-amz-copy-source" in headers:
             return Answer(403)
         if grant.sha256 and hashlib.sha256(content).hexdigest() != grant.sha256:
             return Answer(400)

@@ -10,7 +10,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    ReadTimeoutError,
+)
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 from django.conf import settings
@@ -20,7 +25,14 @@ from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from shub.errors import Unavailable
-from shub.storage.clients import boto3_client, credentials, external_endpoint, minio_client
+from shub.storage.clients import (
+    Credentials,
+    boto3_client,
+    credentials,
+    external_endpoint,
+    minio_client,
+    upload_credentials,
+)
 from shub.storage.interface import (
     IncompleteParts,
     NoSuchObject,
@@ -62,12 +74,16 @@ class S3Store:
 
     @property
     def promises(self) -> frozenset[Promise]:
-        """Content signing, where the site has it on.
+        """Content signing, where the site has it on; no copies, where it has keys that only upload.
 
         That a bearer is ignored no S3 promises: AWS and MinIO refuse the request, some obey it.
         """
-        signing = settings.MINIO_SIGN_CONTENT_SHA256
-        return frozenset({Promise.SIGNED_PAYLOAD}) if signing else frozenset()
+        kept = set()
+        if settings.MINIO_SIGN_CONTENT_SHA256:
+            kept.add(Promise.SIGNED_PAYLOAD)
+        if settings.MINIO_UPLOAD_ACCESS_KEY:
+            kept.add(Promise.COPY_REFUSED)
+        return frozenset(kept)
 
     def make_bucket(self) -> bool:
         with _errors_translated():
@@ -97,6 +113,7 @@ class S3Store:
         return _presigned(
             "PUT",
             key,
+            keys=upload_credentials(),
             query={"partNumber": str(number), "uploadId": store_id},
             minutes=settings.MINIO_SIGNED_URL_EXPIRE_MINUTES,
             payload_sha256=sha256 if settings.MINIO_SIGN_CONTENT_SHA256 else "",
@@ -153,6 +170,9 @@ class S3Store:
         is this upload's, since the key names the upload. JuiceFS calls an upload with a part
         missing NoSuchUpload, so only a list of its parts tells whether it is really gone.
         """
+        if isinstance(refusal.__cause__, ReadTimeoutError | ConnectTimeoutError):
+            # The store stands still: to look would keep the user waiting as long again.
+            raise refusal
         try:
             return self.stat(key)
         except NoSuchObject:
@@ -221,6 +241,7 @@ class S3Store:
         return _presigned(
             "GET",
             key,
+            keys=credentials(),
             query=DOWNLOAD,
             minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES,
             asked_host=asked_host,
@@ -247,12 +268,12 @@ def _presigned(
     method: str,
     key: str,
     *,
+    keys: Credentials,
     query: dict[str, str],
     minutes: int,
     payload_sha256: str = "",
     asked_host: str,
 ) -> str:
-    keys = credentials()
     return presign_v4(
         method=method,
         endpoint=external_endpoint(asked_host),

@@ -12,20 +12,36 @@ import urllib3
 from shub.storage import ObjectStore, Promise
 from shub.storage.memory import Answer, MemoryStore
 from shub.storage.s3 import S3Store
+from shub.storage.upload_key import make_upload_user
 from tests import servers
 
 Start = Callable[[], AbstractContextManager[servers.Server]]
 
-SIGNED, BEARER = Promise.SIGNED_PAYLOAD, Promise.BEARER_IGNORED
+SIGNED, COPY, BEARER = Promise.SIGNED_PAYLOAD, Promise.COPY_REFUSED, Promise.BEARER_IGNORED
 
-# What each store is, and the promises that it was seen to keep.
-STORES: dict[str, tuple[Start | None, bool, set[Promise]]] = {
-    "memory": (None, True, {SIGNED}),
-    "memory, unsigned": (None, False, set()),
-    "juicefs": (servers.juicefs_gateway, True, {SIGNED}),
-    "juicefs, unsigned": (servers.juicefs_gateway, False, set()),
-    # It refuses every address that signs a payload, whatever is sent to it.
-    "seaweedfs, unsigned": (servers.seaweedfs, False, {BEARER}),
+
+@dataclass(frozen=True)
+class Kind:
+    """A store as a site may run it, and the promises that it was seen to keep."""
+
+    start: Start | None
+    promises: frozenset[Promise]
+    signs_content: bool = True
+    # Whether parts' addresses are signed with a key that can only upload.
+    has_upload_key: bool = False
+
+
+JUICEFS, SEAWEEDFS = servers.juicefs_gateway, servers.seaweedfs
+STORES = {
+    "memory": Kind(None, frozenset({SIGNED, COPY})),
+    "memory, unsigned": Kind(None, frozenset({COPY}), signs_content=False),
+    "juicefs": Kind(JUICEFS, frozenset({SIGNED, COPY}), has_upload_key=True),
+    "juicefs, unsigned": Kind(JUICEFS, frozenset({COPY}), signs_content=False, has_upload_key=True),
+    # It obeys headers that no signature covers.
+    "juicefs, one key": Kind(JUICEFS, frozenset({SIGNED})),
+    # It refuses every address that signs a payload, whatever is sent to it; and, as AWS, every
+    # x-amz-* header that the address does not sign.
+    "seaweedfs, unsigned": Kind(SEAWEEDFS, frozenset({COPY, BEARER}), signs_content=False),
 }
 
 
@@ -86,15 +102,15 @@ def started_servers() -> Iterator[StartedServers]:
 
 @pytest.fixture(params=STORES)
 def case(request: pytest.FixtureRequest, started_servers: StartedServers, settings: Any) -> Case:
-    start, signing, promises = STORES[request.param]
-    settings.MINIO_SIGN_CONTENT_SHA256 = signing
+    kind = STORES[request.param]
+    settings.MINIO_SIGN_CONTENT_SHA256 = kind.signs_content
     settings.MINIO_BUCKET = "images"
-    if start is None:
+    if kind.start is None:
         memory = MemoryStore()
         memory.make_bucket()
-        return Case(request.param, memory, frozenset(promises), Wire(memory))
+        return Case(request.param, memory, kind.promises, Wire(memory))
     try:
-        server = started_servers.get(start)
+        server = started_servers.get(kind.start)
     except servers.ServerMissing as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(str(missing))
@@ -104,9 +120,14 @@ def case(request: pytest.FixtureRequest, started_servers: StartedServers, settin
     settings.MINIO_SSL = settings.MINIO_EXTERNAL_SSL = False
     settings.MINIO_ACCESS_KEY = servers.ACCESS_KEY
     settings.MINIO_SECRET_KEY = servers.SECRET_KEY
+    settings.MINIO_UPLOAD_ACCESS_KEY = settings.MINIO_UPLOAD_SECRET_KEY = ""
     store = S3Store()
     store.make_bucket()
-    return Case(request.param, store, frozenset(promises), Wire())
+    if kind.has_upload_key:
+        settings.MINIO_UPLOAD_ACCESS_KEY = servers.UPLOAD_ACCESS_KEY
+        settings.MINIO_UPLOAD_SECRET_KEY = servers.UPLOAD_SECRET_KEY
+        make_upload_user()
+    return Case(request.param, store, kind.promises, Wire())
 
 
 @pytest.fixture

@@ -412,6 +412,44 @@ def test_a_bearer_that_comes_with_a_part(case: Case) -> None:
         assert store.list_parts(key, store_id) == []
 
 
+def test_a_copy_source_that_comes_with_a_part(case: Case, settings: object) -> None:
+    store, wire = case.store, case.wire
+    secret = stored(store, b"somebody's private bytes")
+    sources = [f"/images/{secret.key}", f"images/{secret.key}"]
+    if isinstance(store, s3.S3Store):
+        with elsewhere(settings):
+            store.make_bucket()
+            sources.append(f"/another-bucket/{stored(store, b'of another registry').key}")
+    key = new_key()
+    store_id = store.start_parts(key)
+    for source in sources:
+        for ranged in ({}, {"x-amz-copy-source-range": "bytes=0-3"}):
+            address = store.part_address(key, store_id, 1, sha256(b""))
+            answer = wire.put(
+                address, b"", claimed=sha256(b""), **{"x-amz-copy-source": source, **ranged}
+            )
+            if Promise.COPY_REFUSED in case.promises:
+                assert answer.status in REFUSED, (source, ranged)
+                assert b"ETag" not in answer.content
+                assert store.list_parts(key, store_id) == []
+            else:
+                assert answer.status == 200
+                assert store.list_parts(key, store_id)[0].size
+    if Promise.COPY_REFUSED in case.promises:
+        # The address is worth as much as before, to those who send a part.
+        part = part_of(put(wire, store, key, store_id, 1, b"x"), 1)
+        store.finish_parts(key, store_id, [part])
+        assert content_of(store, key) == b"x"
+
+
+@contextmanager
+def elsewhere(settings: object) -> Iterator[None]:
+    """In another bucket, as this server itself sees it."""
+    bucket, settings.MINIO_BUCKET = settings.MINIO_BUCKET, "another-bucket"  # type: ignore[attr-defined]
+    yield
+    settings.MINIO_BUCKET = bucket  # type: ignore[attr-defined]
+
+
 # ── out ──
 
 

@@ -80,6 +80,8 @@ def test_a_setting_that_cannot_be_read_is_said_by_its_name(
         ({"PUBLIC_URL": "https://registry.example/path"}, "shub.E001"),
         ({"MINIO_SECRET_KEY": ""}, "shub.E002"),
         ({"PUBLIC_URL": "https://registry.example"}, "shub.W001"),
+        ({}, "shub.W002"),
+        ({"MINIO_UPLOAD_ACCESS_KEY": "half"}, "shub.E003"),
     ],
 )
 def test_what_would_fail_a_users_first_push_is_found_by_check_deploy(
@@ -87,6 +89,15 @@ def test_what_would_fail_a_users_first_push_is_found_by_check_deploy(
 ) -> None:
     done = manage("check", "--deploy", **environment)
     assert found in done.stderr
+
+
+def test_keys_that_can_only_upload_satisfy_check_deploy(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a secret\n")
+    keys = {"MINIO_UPLOAD_ACCESS_KEY": "uploader", "MINIO_UPLOAD_SECRET_KEY_FILE": str(secret)}
+    done = manage("check", "--deploy", **keys)
+    assert "shub.W002" not in done.stderr
+    assert "shub.E003" not in done.stderr
 
 
 def test_an_administrator_is_made_by_command_and_a_weak_password_refused(db: None) -> None:

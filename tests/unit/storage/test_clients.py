@@ -10,6 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from shub.storage import clients
+from shub.storage.s3 import S3Store
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,23 @@ def test_without_keys_no_client_is_made_and_nothing_is_signed(settings: Any, mis
     for make in (clients.minio_client, clients.boto3_client, clients.credentials):
         with pytest.raises(ImproperlyConfigured, match="MINIO_ACCESS_KEY"):
             make()
+
+
+def test_parts_are_signed_with_the_keys_that_can_only_upload(settings: Any) -> None:
+    store = S3Store()
+    assert "Credential=someone%2F" in store.part_address("k", "u", 1, "")
+    settings.MINIO_UPLOAD_ACCESS_KEY = "uploader"
+    settings.MINIO_UPLOAD_SECRET_KEY = "only for tests"
+    assert "Credential=uploader%2F" in store.part_address("k", "u", 1, "")
+    assert "Credential=someone%2F" in store.object_address("k")
+
+
+@pytest.mark.parametrize("missing", ["MINIO_UPLOAD_ACCESS_KEY", "MINIO_UPLOAD_SECRET_KEY"])
+def test_with_half_a_pair_no_part_is_signed(settings: Any, missing: str) -> None:
+    settings.MINIO_UPLOAD_ACCESS_KEY = settings.MINIO_UPLOAD_SECRET_KEY = "uploader"
+    setattr(settings, missing, "")
+    with pytest.raises(ImproperlyConfigured, match="MINIO_UPLOAD_SECRET_KEY"):
+        S3Store().part_address("k", "u", 1, "")
 
 
 def test_keys_are_not_shown() -> None:
