@@ -9,6 +9,7 @@ from django.conf import settings
 
 from shub.quickstart.addresses import Address
 from shub.quickstart.children import ChildSpec
+from shub.quickstart.first_run import UPLOAD_USER
 from shub.quickstart.probing import answers_200
 
 WEB = "web"
@@ -17,9 +18,13 @@ WSGI = "shub.wsgi:application"
 START_SECONDS = 120.0
 
 GUNICORN_OPTIONS = (
-    # Threads, since slow clients may come without a proxy in front; and reuse-port, without which
-    # one of the two workers may take all the connections that are kept open (measured).
-    *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--reuse-port"),
+    # Threads that wait for no client, since strangers may come without a proxy in front; and
+    # reuse-port, without which one of the two workers may take all the connections that are kept
+    # open (measured).
+    *("--worker-class", "shub.web_worker.PatientWorker"),
+    *("--workers", "2", "--threads", "4", "--reuse-port"),
+    # Else a client here, or behind a proxy here, says by a header where the registry begins.
+    *("--forwarded-allow-ips", ""),
     # Read once for both workers.
     "--preload",
     # It would lie in the home folder, for whoever finds it.
@@ -37,10 +42,14 @@ class Application:
         self._logs = log_folder
         self._bind = bind
 
-    def first_run(self, secrets: Path) -> ChildSpec:
-        """The passing process that prepares database and bucket and prints what to announce."""
+    def first_run(self, secrets: Path, *, own_store: bool) -> ChildSpec:
+        """The passing process that prepares database and bucket and prints what to announce.
+
+        In our own store it also makes the user who may only upload.
+        """
+        words = ("-m", "shub.quickstart.first_run", str(secrets))
         return self._spec(
-            "first-run", ("-m", "shub.quickstart.first_run", str(secrets)), stop_seconds=10
+            "first-run", (*words, UPLOAD_USER) if own_store else words, stop_seconds=10
         )
 
     def web(self) -> ChildSpec:

@@ -16,7 +16,7 @@ from shub.quickstart.children import last_line
 from shub.quickstart.credentials import Credentials, load_or_make
 from shub.quickstart.failures import CannotRun
 from shub.quickstart.folder import DataFolder
-from shub.quickstart.identity import Identity, give, service_identity
+from shub.quickstart.identity import SERVICE_USER, Identity, give, service_identity
 from shub.quickstart.options import Options
 from shub.quickstart.postgres import Postgres
 from shub.quickstart.ready_file import ReadyFile
@@ -126,6 +126,11 @@ class _Start:
                 f"{self.identity.name!r}: the store therefore runs as root."
             )
         self.warn_of_unreachable_store()
+        if self.identity and not env.text(SERVICE_USER):
+            self.say(
+                f"Postgres and the store run as {self.identity.name!r}: whatever else runs as that "
+                f"user here can read their data. Name a user of their own by {SERVICE_USER}."
+            )
 
     @property
     def store_identity(self) -> Identity | None:
@@ -228,7 +233,10 @@ class _Start:
         processes = Application(
             environment=own_environment, log_folder=self.folder.logs, bind=self.options.bind
         )
-        found = json.loads(self.supervisor.ask(processes.first_run(self.folder.secrets)))
+        first_run = processes.first_run(
+            self.folder.secrets, own_store=self.store_programs is not None
+        )
+        found = json.loads(self.supervisor.ask(first_run))
         self.supervisor.start(processes.web(), processes.sweep())
         self.await_ready(application.WEB, processes.answers, application.START_SECONDS)
         public_url = own_environment["PUBLIC_URL"]

@@ -14,6 +14,10 @@ from shub.quickstart.store import REGION, Store
 from shub.settings import env
 
 LIBPQ_PREFIX = "PG"
+STORE_KEYS = (
+    *("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"),
+    *("MINIO_UPLOAD_ACCESS_KEY", "MINIO_UPLOAD_SECRET_KEY"),
+)
 
 
 def names_database() -> bool:
@@ -33,6 +37,11 @@ def names_store() -> bool:
         return False
     if not (settings.MINIO_ACCESS_KEY and settings.MINIO_SECRET_KEY):
         raise Misuse("MINIO_SERVER is set, but not MINIO_ACCESS_KEY and MINIO_SECRET_KEY.")
+    if bool(settings.MINIO_UPLOAD_ACCESS_KEY) != bool(settings.MINIO_UPLOAD_SECRET_KEY):
+        raise Misuse(
+            "Only one of MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY is set: "
+            "set both, or neither."
+        )
     return True
 
 
@@ -73,7 +82,7 @@ def for_application(
     if postgres is not None:
         made = _without(made, "DATABASE_URL_FILE") | {"DATABASE_URL": postgres.url}
     if store is not None:
-        made = _without(made, "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CA_FILE")
+        made = _without(made, *(f"{name}_FILE" for name in STORE_KEYS), "MINIO_CA_FILE")
         made |= {
             "MINIO_SERVER": str(store.address.from_here),
             "MINIO_EXTERNAL_SERVER": external_store(options),
@@ -82,6 +91,8 @@ def for_application(
             "MINIO_BUCKET": settings.MINIO_BUCKET,
             "MINIO_ACCESS_KEY": credentials.store_access_key,
             "MINIO_SECRET_KEY": credentials.store_secret_key,
+            "MINIO_UPLOAD_ACCESS_KEY": credentials.upload_access_key,
+            "MINIO_UPLOAD_SECRET_KEY": credentials.upload_secret_key,
             "MINIO_FOLDER": str(store.folder),
         }
     return made

@@ -1,8 +1,9 @@
-"""The passing process before the web server: `python -m shub.quickstart.first_run SECRETS`.
+"""The passing process before the web server.
 
-It brings database and bucket up to date and sees to an administrator with a token. SECRETS is the
-data folder's secrets.json, where the token is kept. What it prints, one line of JSON:
-`username`, `password_is_first` (false once it has been changed), `token`, `entity`.
+`python -m shub.quickstart.first_run SECRETS [--upload-user]` brings database and bucket up to date
+and sees to an administrator with a token. SECRETS is the data folder's secrets.json, where the
+token is kept. The option makes the store's user who may only upload. What it prints, one line of
+JSON: `username`, `password_is_first` (false once it has been changed), `token`, `entity`.
 """
 
 import json
@@ -21,12 +22,15 @@ from shub.quickstart.failures import CannotRun
 TOKEN_NAME = "quickstart"  # noqa: S105  a name, shown in lists
 
 
-def main(secrets: Path) -> None:
+UPLOAD_USER = "--upload-user"
+
+
+def main(secrets: Path, *, upload_user: bool) -> None:
     """Do all of it; a failure that can be expected ends in one line."""
     try:
         django.setup()
         # What it says is progress; standard output is for the answer.
-        call_command("prepare", stdout=sys.stderr)
+        call_command("prepare", upload_user=upload_user, stdout=sys.stderr)
         found = see_to_administrator(secrets, load_or_make(secrets))
     except DatabaseError as error:
         # libpq's words come in several lines, the last of which says the least.
@@ -66,4 +70,4 @@ def see_to_administrator(secrets: Path, credentials: Credentials) -> dict[str, s
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), upload_user=UPLOAD_USER in sys.argv[2:])

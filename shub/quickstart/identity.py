@@ -10,6 +10,8 @@ from typing import NoReturn
 from shub.quickstart.failures import Misuse
 from shub.settings import env
 
+SERVICE_USER = "QUICKSTART_USER"
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -62,7 +64,7 @@ def service_identity() -> Identity | None:
     """None for an ordinary user; for root, `nobody` or the user that QUICKSTART_USER names."""
     if os.geteuid() != 0:
         return None
-    name = env.text("QUICKSTART_USER", "nobody")
+    name = env.text(SERVICE_USER, "nobody")
     try:
         entry = pwd.getpwnam(name)
     except KeyError:

@@ -25,8 +25,13 @@ MAKING_OPTIONS = ("--no-update", "--storage", "file", "--trash-days", "0")
 GATEWAY_OPTIONS = (
     # It would report to its makers every hour, and serve its profile on a fixed port.
     *("--no-usage-report", "--no-agent", "--no-banner"),
+    # Else it lays a copy of all names in a common folder, and into the store, every hour.
+    *("--backup-meta", "0"),
     # What makes it behave as S3 does.
-    *("--multi-buckets", "--keep-etag", "--object-meta", "--umask", "077"),
+    *("--multi-buckets", "--keep-etag", "--object-meta"),
+    # Of the names inside: as whomever it runs later, it must be able to read what it wrote before.
+    # The files outside are for their owner only, by the process' own umask.
+    *("--umask", "000"),
     # A full disk is an error now, not after ten rounds of waiting.
     *("--io-retries", "1", "--put-timeout", "20s"),
     # Measured: without the bound on reading ahead, ranges read at a third of this speed.

@@ -166,6 +166,18 @@ def test_a_named_store_needs_its_keys(place: Path) -> None:
     check_line(complaint, "MINIO_ACCESS_KEY")
 
 
+def test_a_named_store_needs_both_keys_that_can_only_upload_or_none(place: Path) -> None:
+    environment = clean_environment(
+        MINIO_SERVER="127.0.0.1:1",
+        MINIO_ACCESS_KEY="somebody",
+        MINIO_SECRET_KEY="something",
+        MINIO_UPLOAD_ACCESS_KEY="half",
+    )
+    status, complaint = Quickstart(place / "data", environment=environment).refused()
+    assert status == 2
+    check_line(complaint, "MINIO_UPLOAD_SECRET_KEY")
+
+
 def test_a_named_database_that_does_not_answer_is_said(place: Path) -> None:
     quickstart = Quickstart(
         place / "data",

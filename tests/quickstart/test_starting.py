@@ -44,6 +44,8 @@ def test_the_first_start_says_all_that_is_needed_and_hides_what_is_secret(place:
         assert quickstart.get("/v1/token-status", "wrong") == 404
         check_rights(quickstart.data_dir)
         check_command_lines(quickstart)
+        # Else the store would lay a list of all names in a common folder of the machine.
+        assert "Metadata backup is disabled" in (quickstart.data_dir / "logs/store.log").read_text()
         with psycopg2.connect(facts["database"]) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity")
         connection.close()
@@ -231,6 +233,28 @@ def test_it_runs_in_a_folder_that_is_closed_to_others(place: Path, used: Used) -
         assert quickstart.works()
         assert Path(f"/proc/{quickstart.pid('store')}").stat().st_uid != 0
     assert "closed to" not in quickstart.said
+
+
+def test_root_is_told_of_nobody_and_may_choose_another_user_later(used: Used) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root runs the servers as somebody else")
+    quickstart = used()
+    with running(quickstart):
+        bucket = quickstart.facts()["store"]["bucket"]
+        client(quickstart).fput_object(bucket_name=bucket, object_name="kept", file_path=__file__)
+        check_rights(quickstart.data_dir)
+    (warning,) = [line for line in quickstart.said.splitlines() if "QUICKSTART_USER" in line]
+    assert "'nobody'" in warning
+    quickstart.environment["QUICKSTART_USER"] = "daemon"
+    with running(quickstart):
+        owner = Path(f"/proc/{quickstart.pid('postgres')}").owner()
+        found = client(quickstart).get_object(bucket_name=bucket, object_name="kept")
+        assert found.data == Path(__file__).read_bytes()
+        client(quickstart).remove_object(bucket_name=bucket, object_name="kept")
+        assert quickstart.works()
+        check_rights(quickstart.data_dir)
+    assert owner == "daemon"
+    assert "QUICKSTART_USER" not in quickstart.said
 
 
 def test_an_ordinary_user_can_run_it(place: Path) -> None:

@@ -1,5 +1,6 @@
 """What is read from a person and the environment, and what is printed and written."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_what_a_person_has_set_stays_but_for_the_embedded_servers(
     monkeypatch.setenv("REGISTRY_NAME", "Lab")
     monkeypatch.setenv("MINIO_SSL", "true")
     monkeypatch.setenv("MINIO_SECRET_KEY_FILE", "/nowhere")
+    monkeypatch.setenv("MINIO_UPLOAD_SECRET_KEY_FILE", "/nowhere")
     monkeypatch.setenv("MINIO_EXTERNAL_SERVER", "store.lab:443")
     monkeypatch.setenv("DATABASE_URL_FILE", "/nowhere")
     monkeypatch.delenv("SECRET_KEY", raising=False)
@@ -123,8 +125,11 @@ def test_what_a_person_has_set_stays_but_for_the_embedded_servers(
     assert made["MINIO_EXTERNAL_SERVER"] == "store.lab:443"
     assert made["MINIO_SSL"] == "false"
     assert made["MINIO_SECRET_KEY"] == credentials.store_secret_key
+    assert made["MINIO_UPLOAD_ACCESS_KEY"] == credentials.upload_access_key
+    assert made["MINIO_UPLOAD_SECRET_KEY"] == credentials.upload_secret_key
     assert made["SECRET_KEY"] == credentials.secret_key
-    assert not {"DATABASE_URL_FILE", "MINIO_SECRET_KEY_FILE"} & set(made)
+    forgotten = {"DATABASE_URL_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_UPLOAD_SECRET_KEY_FILE"}
+    assert not forgotten & set(made)
 
 
 def test_other_databases_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,9 +146,23 @@ def test_credentials_are_made_once(tmp_path: Path) -> None:
     again = load_or_make(path)
     assert again.token == "shub_x"
     assert (again.secret_key, again.first_password) == (first.secret_key, first.first_password)
+    assert again.upload_secret_key not in {"", again.store_secret_key}
     path.write_text('{"secret_key": "x"}')
     with pytest.raises(CannotRun, match="does not hold"):
         load_or_make(path)
+
+
+def test_credentials_of_an_earlier_release_are_completed(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    first = load_or_make(path)
+    written = json.loads(path.read_text())
+    del written["upload_access_key"], written["upload_secret_key"]
+    path.write_text(json.dumps(written))
+    completed = load_or_make(path)
+    assert completed.store_secret_key == first.store_secret_key
+    assert completed.upload_access_key
+    assert completed.upload_secret_key not in {"", first.upload_secret_key}
+    assert load_or_make(path) == completed
 
 
 def test_a_file_that_cannot_be_written_whole_stays_as_it_was(

@@ -1,0 +1,185 @@
+"""PatientWorker: gunicorn's threads, which never wait for a request that has not arrived.
+
+gunicorn's own threaded worker lets a thread wait for the rest of a head or a body for as long as
+the client likes: as many half-sent requests as there are threads stop the registry. Here the main
+loop collects each request, and a thread gets it once it is here. What is too large to collect is
+left to the thread, which then waits for it, but no longer than REQUEST_SECONDS; a registry that
+strangers reach has a proxy in front which collects those too.
+"""
+
+import contextlib
+import os
+import re
+import selectors
+import socket
+import time
+from functools import partial
+from typing import Any
+
+from gunicorn.errors import ConfigError
+from gunicorn.http.errors import NoMoreData
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+# From a request's first byte, or a new connection's beginning, to its last byte.
+REQUEST_SECONDS = 15.0
+
+# How long a client may leave an answer unread.
+ANSWER_SECONDS = 15.0
+
+# Nearly all requests are smaller; a worker holds at most a thousand connections (64 MiB).
+COLLECTED_BYTES = 64 * 1024
+
+_END_OF_HEAD = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
+_END_OF_CHUNKS = b"0\r\n\r\n"
+
+
+def body_bytes(head: bytes) -> int | None:
+    """The length of the body that comes after this head; None for chunks, which end by themselves.
+
+    0 where the head does not say it as it should: the parser is going to refuse it.
+
+    >>> body_bytes(b"PUT / HTTP/1.1\\r\\nContent-Length: 7\\r\\n\\r\\n")
+    7
+    """
+    if _CHUNKED.search(head):
+        return None
+    length = _LENGTH.search(head)
+    return int(length[1]) if length else 0
+
+
+class Arrival(SocketUnreader):
+    """What has arrived on a connection and is not yet read by the parser."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.is_awaited = False
+        self.due_at = 0.0
+        # How much has been looked at, and where the request ends: each byte is looked at once,
+        # however many pieces it comes in.
+        self._seen = 0
+        self._end: int | None = None
+        self._is_chunked = False
+
+    def collect(self) -> bool:
+        """Take what is there, without waiting; False when nothing more will come in time."""
+        if not self.is_awaited:
+            self.is_awaited, self.due_at = True, time.monotonic() + REQUEST_SECONDS
+            self._seen, self._end, self._is_chunked = 0, None, False
+        elif time.monotonic() > self.due_at:
+            return False
+        try:
+            piece = self.sock.recv(COLLECTED_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False
+        self.buf.seek(0, os.SEEK_END)
+        self.buf.write(piece)
+        return bool(piece)
+
+    def hand_over(self) -> bool:
+        """Whether the request is here, or as much as is collected; the next is awaited anew."""
+        size = self.buf.seek(0, os.SEEK_END)
+        if not self._is_here(size):
+            self._seen = size
+            return False
+        self.is_awaited = False
+        return True
+
+    def _is_here(self, size: int) -> bool:
+        if size >= COLLECTED_BYTES:
+            return True
+        if self._end is None:
+            found = self._find(_END_OF_HEAD)
+            if found < 0:
+                return False
+            length = body_bytes(self.buf.getvalue()[:found])
+            self._is_chunked = length is None
+            self._end = found + (length or 0)
+        if self._is_chunked:
+            return self._last(len(_END_OF_CHUNKS)) == _END_OF_CHUNKS
+        return size >= self._end
+
+    def _find(self, mark: bytes) -> int:
+        """Where the mark ends, if it ends in what is new; else -1."""
+        start = max(0, self._seen + 1 - len(mark))
+        self.buf.seek(start)
+        at = self.buf.read().find(mark)
+        return start + at + len(mark) if at >= 0 else -1
+
+    def _last(self, count: int) -> bytes:
+        self.buf.seek(-min(count, self.buf.seek(0, os.SEEK_END)), os.SEEK_END)
+        return bytes(self.buf.read())
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """The next piece, for a thread that waits for it, within the request's time."""
+        left = self.due_at - time.monotonic()
+        if left <= 0:
+            raise NoMoreData
+        patience = self.sock.gettimeout()
+        self.sock.settimeout(left if patience is None else min(left, patience))
+        try:
+            return bytes(super().chunk(size_hint))
+        except TimeoutError:
+            raise NoMoreData from None
+        finally:
+            self.sock.settimeout(patience)
+
+
+class PatientWorker(ThreadWorker):
+    """For `gunicorn --worker-class shub.web_worker.PatientWorker`. TLS is a proxy's matter."""
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            raise ConfigError("PatientWorker speaks no TLS: put a proxy in front.")
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Give the connection to a thread if its request is here; else wait on, or hang up.
+
+        Called in the main loop, whenever something may have arrived.
+        """
+        if not conn.initialized:
+            conn.init()
+            conn.parser.unreader = Arrival(conn.sock)
+        arrival: Arrival = conn.parser.unreader
+        conn.sock.setblocking(False)
+        is_open = arrival.collect()
+        if arrival.hand_over():
+            super().enqueue_req(conn)
+        elif not is_open:
+            self.nr_conns -= 1
+            conn.close()
+        else:
+            conn.timeout = arrival.due_at
+            self.pending_conns.append(conn)
+            self.poller.register(
+                conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn)
+            )
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer a request, in a thread; whether the connection is kept."""
+        kept = super().handle(conn)
+        if not kept:
+            # The main loop would stand still for two seconds, waiting for the client to hang up.
+            with contextlib.suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RDWR)
+        return kept
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer it; an answer that the client does not read is given up."""
+        conn.sock.settimeout(ANSWER_SECONDS)
+        try:
+            return super().handle_request(req, conn)
+        except TimeoutError:
+            self.log.debug("An answer was not read.")
+            return False
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
