@@ -591,7 +591,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--runs", type=int, default=5, help="pairs of pushes after the warm-up (default: 5)"
     )
     parser.add_argument(
-        "--pulls", type=int, default=2, help="pairs of pulls in each run (default: 2)"
+        "--pulls", type=int, default=8, help="pairs of pulls in each run (default: 8)"
     )
     parser.add_argument(
         "--patience",
