@@ -1,7 +1,9 @@
 """`manage.py quickstart`: a whole registry by one command."""
 
-import contextlib
+import os
+import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -63,6 +65,10 @@ class Command(BaseCommand):
 
     def say(self, line: str) -> None:
         """One line, at once, also into a pipe. A reader that has gone away stops nothing."""
-        with contextlib.suppress(OSError):
+        try:
             self.stdout.write(line)
             self.stdout.flush()
+        except OSError:
+            # What is still buffered would fail once more at the end, and make that a failure.
+            with Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
