@@ -1,4 +1,4 @@
-"""Images: announced by a push, found by a reference, linked to their bytes."""
+"""Images: announced by a push, and found by a reference or an id."""
 
 from shub.accounts.models import User
 from shub.containers import namespaces
