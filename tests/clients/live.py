@@ -22,6 +22,9 @@ from tests.clients.outcome import without_secrets
 
 PROJECT = Path(__file__).resolve().parents[2]
 
+# It has a token's beginning and length, so that a client takes it; it is nobody's.
+WRONG_TOKEN = "shub_" + "0" * 219
+
 # A first start makes a database and a store; a machine that is busy takes its time over it.
 START_SECONDS = 90
 STOP_SECONDS = 30
@@ -86,6 +89,13 @@ class Live:
             digest,
         )
         return [name for (name,) in found]
+
+    def set_quota(self, entity: str, size: int | None) -> None:
+        """Allow the entity so many bytes; None is what the site allows everybody."""
+        met = self.change(
+            "UPDATE accounts_entity SET quota_bytes = %s WHERE name = %s", size, entity
+        )
+        assert met == 1, f"{met} entities are named {entity}"
 
     def make_private(self, collection: str) -> None:
         """Hide one collection of `entity` from all but those who may push there."""

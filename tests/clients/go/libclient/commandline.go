@@ -46,6 +46,10 @@ type Release struct {
 	CLI string
 	// DefaultTag is set by a push whose user names no tag; empty where such a push sets none.
 	DefaultTag string
+	// OneBody says that it sends an image of any size as one body, since it knows no parts.
+	OneBody bool
+	// NoUsage says that it reads nothing of the answer to a push, neither address nor quota.
+	NoUsage bool
 	// Open makes the client.
 	Open func(Account) (Library, error)
 }
@@ -101,7 +105,12 @@ func Main(release Release) {
 
 	result, err := func() (any, error) {
 		if flags.Arg(0) == "about" {
-			return map[string]any{"cli": release.CLI, "defaultTag": release.DefaultTag}, nil
+			return map[string]any{
+				"cli":        release.CLI,
+				"defaultTag": release.DefaultTag,
+				"sendsParts": !release.OneBody,
+				"readsUsage": !release.NoUsage,
+			}, nil
 		}
 		token, err := readToken(*tokenFile)
 		if err != nil {

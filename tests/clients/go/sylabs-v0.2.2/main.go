@@ -7,8 +7,10 @@ import (
 
 func main() {
 	libclient.Main(libclient.Release{
-		Name: "sylabs-v0.2.2",
-		CLI:  "Singularity 3.3",
-		Open: archless.Open,
+		Name:    "sylabs-v0.2.2",
+		CLI:     "Singularity 3.3",
+		OneBody: true,
+		NoUsage: true,
+		Open:    archless.Open,
 	})
 }

@@ -7,8 +7,9 @@ import (
 
 func main() {
 	libclient.Main(libclient.Release{
-		Name: "sylabs-v0.5.5",
-		CLI:  "Singularity 3.6",
-		Open: unmeasured.Open,
+		Name:    "sylabs-v0.5.5",
+		CLI:     "Singularity 3.6",
+		NoUsage: true,
+		Open:    unmeasured.Open,
 	})
 }
