@@ -11,9 +11,8 @@ from typing import Any, Protocol
 import pytest
 
 from tests import sif_files
+from tests.clients import doors, matrix, obtain
 from tests.clients import live as registry
-from tests.clients import matrix, obtain
-from tests.clients import older_library as older
 from tests.clients.apptainer import Apptainer
 from tests.clients.library_program import Cannot, LibraryProgram, Release
 from tests.clients.live import Live
@@ -178,9 +177,26 @@ def live_streaming() -> Iterator[Live]:
 
 @pytest.fixture(scope="session")
 def older_library(live: Live) -> Iterator[str]:
-    """The address of the first registry's library, where it seems to be of 2018."""
-    with older.in_front_of(live.library) as url:
+    """An address of the first registry at which its library seems to be of 2018."""
+    with doors.older_library(live.url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def address_without_port(live: Live) -> Iterator[str]:
+    """The first registry's address as `remote add` takes it."""
+    try:
+        door = doors.without_port(live.url)
+    except PermissionError:
+        pytest.skip("Only root may listen on port 80, and `remote add` takes no other port.")
+    with door as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def unwanted() -> list[str]:
+    """Digests of which nothing may be in the store in the end: deleted, or never accepted."""
+    return []
 
 
 @pytest.fixture(scope="session")
@@ -244,6 +260,22 @@ def anonymous(new_apptainer: Callable[[], Apptainer], live: Live) -> Apptainer:
     """A user of the CLI who knows the registry and is not logged in."""
     cli = new_apptainer()
     cli.use_remote(live.url)
+    return cli
+
+
+@pytest.fixture
+def stranger(new_apptainer: Callable[[], Apptainer], live: Live, strangers_token: str) -> Apptainer:
+    """A user of the CLI who is logged in as somebody else."""
+    cli = new_apptainer()
+    cli.use_remote(live.url, token=strangers_token)
+    return cli
+
+
+@pytest.fixture
+def frugal(new_apptainer: Callable[[], Apptainer], live: Live, frugals_token: str) -> Apptainer:
+    """A user of the CLI who is logged in as the one with a quota."""
+    cli = new_apptainer()
+    cli.use_remote(live.url, token=frugals_token)
     return cli
 
 

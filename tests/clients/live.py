@@ -15,8 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
+from minio import Minio
 
 from tests.clients.outcome import without_secrets
 
@@ -79,6 +81,20 @@ class Live:
             " WHERE digest = %s ORDER BY id",
             digest,
         )
+
+    def stored(self, digest: str) -> list[str]:
+        """The keys under which the store holds these bytes, asked past the registry."""
+        store = urlsplit(self.store["endpoint"])
+        client = Minio(
+            endpoint=store.netloc,
+            access_key=self.store["access_key"],
+            secret_key=self.store["secret_key"],
+            secure=store.scheme == "https",
+        )
+        prefix = f"blobs/{digest[:2]}/{digest}"
+        found = client.list_objects(bucket_name=self.store["bucket"], prefix=prefix, recursive=True)
+        # JuiceFS also lists the folder that a removed object lay in.
+        return [str(each.object_name) for each in found if not each.is_dir]
 
     def tags(self, digest: str) -> list[str]:
         """The names of the tags that mean these bytes, sorted."""

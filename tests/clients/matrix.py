@@ -13,12 +13,12 @@ from pathlib import Path
 # The rows, in the order of the table.
 ACTIONS = {
     "push": "Push an image under two tags",
-    "push-parts": "Push 70 MiB (in parts, where the client sends parts)",
+    "push-parts": "Push more than 64 MiB (in parts, where the client sends parts)",
     "push-again": "Push it again: nothing is sent",
     "push-linked": "Push it into another container: nothing is sent",
     "push-arches": "Push two architectures under one tag",
     "push-untagged": "Push without a tag, and tag it by a later push",
-    "push-one-body": "Push 70 MiB where parts are switched off",
+    "push-one-body": "Push the same where parts are switched off",
     "push-old": "Push as to a library of 2018",
     "usage": "Read the quota and the address after a push",
     "pull-tag": "Pull by tag, without a token",

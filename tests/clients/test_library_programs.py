@@ -68,6 +68,7 @@ def test_an_image_is_pushed_under_two_tags(
 
     assert live.uploads(image.digest) == [("single", "done", 1)]
     assert live.tags(image.digest) == ["latest", "v1"]
+    assert len(live.stored(image.digest)) == 1
     for name in ("v1", "latest"):
         assert_pulled(anonymous, f"{ref}:{name}", image.digest)
 
@@ -119,6 +120,7 @@ def test_an_image_that_its_pusher_has_in_another_container_is_not_sent_again(
 
     assert live.uploads(image.digest) == before
     assert live.tags(image.digest) == ["v1", "v2"]
+    assert len(live.stored(image.digest)) == 1
     assert_pulled(anonymous, f"{ref}-copy:v2", image.digest)
     assert_missing(anonymous, f"{ref}:v2")
 
@@ -370,7 +372,12 @@ def found_images(search: Outcome) -> list[dict[str, Any]]:
 
 @pytest.mark.action("delete")
 def test_a_deleted_image_goes_with_all_its_tags(
-    owner: LibraryProgram, anonymous: LibraryProgram, live: Live, make_sif: MakeSif, ref: str
+    owner: LibraryProgram,
+    anonymous: LibraryProgram,
+    live: Live,
+    make_sif: MakeSif,
+    ref: str,
+    unwanted: list[str],
 ) -> None:
     image, other = make_sif(), make_sif()
     assert_done(owner.push(image.path, f"{ref}:v1,v2"))
@@ -385,6 +392,7 @@ def test_a_deleted_image_goes_with_all_its_tags(
     assert_pulled(anonymous, f"{ref}:v3", other.digest)
     # Again there is nothing to delete.
     assert_refused(owner.delete(f"{ref}:v1"), "not found")
+    unwanted.append(image.digest)
 
 
 @pytest.mark.action("delete-hash")
@@ -508,6 +516,7 @@ def test_a_push_over_the_quota_is_refused_in_words(
     live: Live,
     make_sif: MakeSif,
     collection: str,
+    unwanted: list[str],
     size: int,
 ) -> None:
     live.set_quota("frugal", MIB)
@@ -520,11 +529,17 @@ def test_a_push_over_the_quota_is_refused_in_words(
     assert_refused(refused, "quota", "frugal")
     assert live.uploads(image.digest) == []
     assert_missing(owner, f"{ref}:v1")
+    unwanted.append(image.digest)
 
 
 @pytest.mark.action("refused-no-sif")
 def test_what_is_no_image_is_refused_in_words(
-    owner: LibraryProgram, live: Live, folder: Path, make_sif: MakeSif, ref: str
+    owner: LibraryProgram,
+    live: Live,
+    folder: Path,
+    make_sif: MakeSif,
+    ref: str,
+    unwanted: list[str],
 ) -> None:
     earlier = make_sif()
     assert_done(owner.push(earlier.path, f"{ref}:v1"))
@@ -537,6 +552,7 @@ def test_what_is_no_image_is_refused_in_words(
     digest = digest_of(file)
     assert [state for _, state, _ in live.uploads(digest)] == ["refused"]
     assert_missing(owner, f"{ref}:sha256.{digest}")
+    unwanted.append(digest)
     # The tag means what it meant.
     assert_pulled(owner, f"{ref}:v1", earlier.digest)
 
