@@ -4,7 +4,8 @@ gunicorn's own threaded worker lets a thread wait for the rest of a head or a bo
 the client likes: as many half-sent requests as there are threads stop the registry. Here the main
 loop collects each request, and a thread gets it once it is here. What is too large to collect is
 left to the thread, which then waits for it, but no longer than REQUEST_SECONDS; a registry that
-strangers reach has a proxy in front which collects those too.
+strangers reach has a proxy in front which collects those too. An image that an old client sends as
+one body has as long as it needs, as long as it comes at BYTES_PER_SECOND.
 """
 
 import contextlib
@@ -24,6 +25,10 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 # From a request's first byte, or a new connection's beginning, to its last byte.
 REQUEST_SECONDS = 15.0
 
+# How slowly an image may arrive, on the average since its first byte. Whether its sender may send
+# it is decided before; only few may at once.
+BYTES_PER_SECOND = 32 * 1024
+
 # How long a client may leave an answer unread.
 ANSWER_SECONDS = 15.0
 
@@ -32,6 +37,7 @@ COLLECTED_BYTES = 64 * 1024
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
+_IMAGE_BODY = re.compile(rb"POST\s+/+v1/+imagefile/")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
 _END_OF_CHUNKS = b"0\r\n\r\n"
 
@@ -62,12 +68,13 @@ class Arrival(SocketUnreader):
         self._seen = 0
         self._end: int | None = None
         self._is_chunked = False
+        self._is_image = False
 
     def collect(self) -> bool:
         """Take what is there, without waiting; False when nothing more will come in time."""
         if not self.is_awaited:
             self.is_awaited, self.due_at = True, time.monotonic() + REQUEST_SECONDS
-            self._seen, self._end, self._is_chunked = 0, None, False
+            self._seen, self._end, self._is_chunked, self._is_image = 0, None, False, False
         elif time.monotonic() > self.due_at:
             return False
         try:
@@ -87,6 +94,7 @@ class Arrival(SocketUnreader):
             self._seen = size
             return False
         self.is_awaited = False
+        self._is_image = bool(_IMAGE_BODY.match(self.buf.getvalue()[:COLLECTED_BYTES].lstrip()))
         return True
 
     def _is_here(self, size: int) -> bool:
@@ -122,11 +130,14 @@ class Arrival(SocketUnreader):
         patience = self.sock.gettimeout()
         self.sock.settimeout(left if patience is None else min(left, patience))
         try:
-            return bytes(super().chunk(size_hint))
+            piece = bytes(super().chunk(size_hint))
         except TimeoutError:
             raise NoMoreData from None
         finally:
             self.sock.settimeout(patience)
+        if self._is_image:
+            self.due_at += len(piece) / BYTES_PER_SECOND
+        return piece
 
 
 class PatientWorker(ThreadWorker):

@@ -200,6 +200,34 @@ def test_one_thread_is_held_by_a_large_request_or_answer_for_a_while_only(
         assert 1 < time.monotonic() - began < 6
 
 
+@pytest.mark.parametrize(
+    ("address", "bytes_per_second", "whole"),
+    [
+        (b"/v1/imagefile/x", 80_000, True),
+        (b"//v1/imagefile/x", 10_000, False),
+        (b"/x", 80_000, False),
+    ],
+)
+def test_an_image_may_arrive_slowly_and_nothing_else_may(
+    port: int, address: bytes, bytes_per_second: int, whole: bool
+) -> None:
+    content = bytes(COLLECTED_BYTES + 300_000)
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (address, len(content))
+    with connected(port) as connection:
+        connection.sendall(head + content[:COLLECTED_BYTES])
+        rest = content[COLLECTED_BYTES:]
+        step = bytes_per_second // 10
+        received = b""
+        try:
+            for at in range(0, len(rest), step):
+                time.sleep(0.1)
+                connection.sendall(rest[at : at + step])
+            received = connection.recv(1000)
+        except ConnectionError:
+            pass  # hung up on
+    assert received.startswith(b"HTTP/1.1 200 ") is whole
+
+
 def answers_at_once(port: int) -> None:
     began = time.monotonic()
     assert status(port) == 200
