@@ -9,6 +9,7 @@ one body has as long as it needs, as long as it comes at BYTES_PER_SECOND.
 """
 
 import contextlib
+import json
 import os
 import re
 import selectors
@@ -17,8 +18,18 @@ import time
 from functools import partial
 from typing import Any
 
+from gunicorn import util
 from gunicorn.errors import ConfigError
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    ForbiddenProxyRequest,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    NoMoreData,
+    ParseException,
+)
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -34,6 +45,22 @@ ANSWER_SECONDS = 15.0
 
 # Nearly all requests are smaller; a worker holds at most a thousand connections (64 MiB).
 COLLECTED_BYTES = 64 * 1024
+
+# What cannot be read as a request: status, reason, and words. Clients read no page.
+UNREADABLE: dict[type[Exception], tuple[int, str, str]] = {
+    LimitRequestLine: (414, "URI Too Long", "The request's address is too long."),
+    LimitRequestHeaders: (
+        *(431, "Request Header Fields Too Large"),
+        "The request has too many headers, or too long ones.",
+    ),
+    ExpectationFailed: (417, "Expectation Failed", "Nothing but 100-continue may be expected."),
+    ForbiddenProxyRequest: (403, "Forbidden", "This is no proxy."),
+}
+BAD_REQUEST = (400, "Bad Request", "The request cannot be read: it is not well-formed HTTP.")
+FAILED = (
+    *(500, "Internal Server Error"),
+    "The registry failed; its log says why. Tell the administrator when it happened.",
+)
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
@@ -189,6 +216,29 @@ class PatientWorker(ThreadWorker):
         except TimeoutError:
             self.log.debug("An answer was not read.")
             return False
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Say what is wrong in the envelope of every other error, and log it without repeating it.
+
+        What cannot be read may hold a token, in a header that was mistyped.
+        """
+        answer = FAILED
+        ours = (InvalidResponseHeader, InvalidResponseHeaderName)
+        if isinstance(exc, ParseException) and not isinstance(exc, ours):
+            answer = next(
+                (found for kind, found in UNREADABLE.items() if isinstance(exc, kind)), BAD_REQUEST
+            )
+            self.log.info("A request could not be read: %s.", type(exc).__name__)
+        else:
+            self.log.error("A request failed outside of Django.", exc_info=exc)
+        status, reason, words = answer
+        body = json.dumps({"error": {"code": status, "message": words}}).encode()
+        head = (
+            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            util.write_nonblock(client, head.encode() + body)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
