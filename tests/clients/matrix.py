@@ -61,14 +61,14 @@ class Matrix:
 
     titles: dict[str, str] = field(default_factory=dict)
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
-    failures: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    failures: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def record(self, client: str, action: str, seen: Seen, *, test: str) -> None:
         """Add the outcome of one test."""
         cell = (client, action)
         self.seen[cell] = max(seen, self.seen.get(cell, seen))
         if seen is Seen.FAILED:
-            self.failures.setdefault(cell, []).append(test)
+            self.failures.setdefault(cell, set()).add(test)
 
     def is_complete(self, clients: Iterable[str]) -> bool:
         """Each of the clients was seen to do, to fail or to lack each action."""

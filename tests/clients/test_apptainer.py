@@ -1,6 +1,7 @@
 """The Apptainer CLI against a live registry, as its users type it."""
 
 import re
+import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,22 @@ def test_a_remote_is_added_used_logged_into_and_removed(
     assert_pulled(cli, f"{ref}:v1", image.digest)
     assert_done(cli.run("remote", "remove", "mine"))
     assert "mine" not in cli.run("remote", "list").said
+
+
+def test_the_ready_remote_file_needs_only_a_login(
+    new_apptainer: NewApptainer, live: Live, make_sif: MakeSif, ref: str
+) -> None:
+    cli = new_apptainer()
+    image = make_sif()
+    with urllib.request.urlopen(f"{live.url}/remote.yaml") as answer:
+        (cli.settings / "remote.yaml").write_bytes(answer.read())
+
+    assert_done(cli.run("remote", "list"))
+    assert_refused(cli.run("push", "-U", image.path, f"{ref}:v1"), "remote login")
+    assert_done(cli.run("remote", "login", typed=f"{live.token}\n"))
+    assert_done(cli.run("push", "-U", image.path, f"{ref}:v1"))
+
+    assert_pulled(cli, f"{ref}:v1", image.digest)
 
 
 def test_a_login_password_is_asked_for_in_vain_and_shows_no_token(
