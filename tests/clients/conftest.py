@@ -24,7 +24,7 @@ VERDICT = pytest.StashKey[list[str]]()
 
 # The CLI's column: its version is that of the day, and no part of the table.
 CLI = "apptainer"
-CLI_TITLE = "Apptainer 1.4, the CLI"
+CLI_TITLE = "Apptainer, the CLI"
 
 # Where the table is to be written; without it, it is compared with the one in PAGE.
 TABLE = "CLIENTS_TABLE"

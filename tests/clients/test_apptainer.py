@@ -224,7 +224,10 @@ def test_a_push_tells_what_is_used_of_the_quota_and_where_the_image_is(
     assert re.search(r"Library storage: using [\d.]+ MiB out of 1.00 GiB quota", pushed.said), (
         pushed
     )
-    assert f"Container URL: {live.url}/library/frugal/{collection}/it" in pushed.said, pushed
+    (address,) = re.findall(r"Container URL: (.*)", pushed.said)
+    assert address == f"{live.url}/library/frugal/{collection}/it", pushed
+    with urllib.request.urlopen(address) as page:
+        assert f"{collection}/it" in page.read().decode()
 
 
 @pytest.mark.action("push-arches")
