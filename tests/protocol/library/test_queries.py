@@ -40,7 +40,7 @@ MOST = {
     ("POST", "/v1/imagefile/{ref}"): 12,
     ("GET", "/v1/search"): 9,
     ("GET", "/v1/tags/{container_id}"): 3,
-    ("POST", "/v1/tags/{container_id}"): 8,
+    ("POST", "/v1/tags/{container_id}"): 9,
     ("GET", "/v2/tags/{container_id}"): 3,
     ("POST", "/v2/tags/{container_id}"): 7,
     ("POST", "/v2/imagefile/{image_id}"): 3,
@@ -180,13 +180,13 @@ def test_no_operation_takes_more_queries_than_its_bound_nor_more_where_more_is_s
     mara: Person,
 ) -> None:
     client = wire(mara)
-    client.container(PATH)
+    client.push(PATH, sif_bytes(seed=0), "latest")
     few = taken(client, sif_bytes(seed=1))
     assert set(few) == set(MOST)
     over = {each: count for each, count in few.items() if count > MOST[each]}
     assert not over
 
-    client.push(PATH, sif_bytes(seed=2), "latest")
+    client.push(PATH, sif_bytes(seed=0), "latest")
     row = Image.objects.select_related("container", "blob").get()
     Image.objects.bulk_create(
         Image(container=row.container, digest=f"{number:064x}", blob=row.blob, arch="amd64")
