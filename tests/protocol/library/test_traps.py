@@ -1,13 +1,12 @@
 """Traps that other servers have fallen into, each named by what it looks like from outside."""
 
-import http.client
 import json
 import re
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from pytest_django.live_server_helper import LiveServer
+from django.test import Client
 
 from shub.accounts.models import Entity
 from shub.containers.models import Collection, Container
@@ -52,8 +51,6 @@ def test_an_unknown_address_below_the_api_is_no_page_and_no_success(
 @pytest.mark.django_db
 @pytest.mark.row("A.13.2")
 def test_a_session_with_or_without_a_form_token_opens_and_closes_nothing(pushed: Pushed) -> None:
-    from django.test import Client
-
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(pushed.owner.user)
     body = json.dumps({"name": "mara"})
@@ -150,26 +147,6 @@ def test_the_end_of_an_upload_in_parts_has_a_body(pushed: Pushed) -> None:
         assert answer.status == 200
         assert set(answer.data) >= {"quota", "containerUrl"}
         sweep()
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.row("A.13.12")
-def test_a_refused_body_does_not_spoil_the_connections_next_request(
-    pushed: Pushed, live_server: LiveServer
-) -> None:
-    """Either it was read away, or the server hangs up: never is it taken for a request."""
-    connection = http.client.HTTPConnection(live_server.url.removeprefix("http://"), timeout=10)
-    image = pushed.client.announce(PATH, NEW)["id"]
-    body = b"GET /v1/entities/mara HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
-    for headers, status in (({}, 401), (bearer(pushed.owner.token_text), 400)):
-        connection.request("POST", f"/v1/imagefile/{image}", body=body, headers=headers)
-        answer = connection.getresponse()
-        assert answer.status == status
-        assert json.loads(answer.read())["error"]["code"] == status
-        connection.request("GET", "/version")
-        answer = connection.getresponse()
-        assert (answer.status, set(json.loads(answer.read()))) == (200, {"data"})
-    connection.close()
 
 
 @pytest.mark.django_db
