@@ -27,9 +27,10 @@ from tests.protocol.library.strict import (
     Shape,
     Undecodable,
     decode,
+    faults,
     read,
 )
-from tests.sif_files import sif_bytes
+from tests.sif_files import SIGNATURE, Item, sif_bytes
 from tests.wire import send, wire
 
 FINGERPRINT = "AB" * 20
@@ -96,12 +97,15 @@ def test_one_value_of_a_wrong_kind_fails_the_whole_answer(kind: Kind, values: li
 
 @pytest.fixture
 def varied(mara: Person, pushed: Pushed) -> dict[str, Pushed]:
-    """Images of every sort beside the plain one: signed, encrypted, of no known arch."""
+    """Images of every sort beside the plain one: signed, encrypted, of no known arch, and one of
+    OCI's kind, which has no system partition, with a signature whose words are nonsense."""
+    nonsense = Item(SIGNATURE, b"nonsense", extra=b"\xff" * 384)
     return {
         "plain": pushed,
         "signed": push(mara, PATH, "signed", fingerprints=[FINGERPRINT], seed=1),
         "encrypted": push(mara, PATH, "encrypted", "second", encrypted=True, seed=2),
         "unknown": push(mara, "mara/tools/odd", arch="unknown", seed=3),
+        "oci": push(mara, "mara/tools/oci", items=[nonsense], partition={"type": 0x400B}, seed=4),
     }
 
 
@@ -140,38 +144,48 @@ def datas(client: Any, *paths: str) -> list[Any]:
     return [client.get(path).data for path in paths]
 
 
-def check_object(kind: str, shape: Shape, varied: dict[str, Pushed]) -> None:
-    told = objects(varied)[kind]
-    assert len(told) >= 3
-    for each in told:
-        decode(each, shape, object_ids=True)
-        assert set(each) >= USED[kind]
-        # What a server adds, no client reads: a misspelt field would be one of these.
-        assert set(each) - set(shape) == set()
+SHAPES: dict[str, Shape] = {
+    "entity": ENTITY,
+    "collection": COLLECTION,
+    "container": CONTAINER,
+    "image": IMAGE,
+}
 
 
 @pytest.mark.django_db
-@pytest.mark.row("A.2.1", "0.8.1", "0.8.2", "0.8.3", "0.8.4", "0.8.5")
-def test_every_field_of_an_entity_has_its_kind(varied: dict[str, Pushed]) -> None:
-    check_object("entity", ENTITY, varied)
+@pytest.mark.row("A.2.1", "A.2.2", "A.2.3", "A.2.4")
+@pytest.mark.row("0.8.1", "0.8.2", "0.8.3", "0.8.4", "0.8.5", "0.8.6", "A.13.5")
+def test_every_field_of_every_object_has_its_kind_in_every_state(
+    varied: dict[str, Pushed],
+) -> None:
+    times = [name for name, kind in COMMON.items() if kind is TIME]
+    for kind, told in objects(varied).items():
+        assert len(told) >= 3
+        for each in told:
+            assert list(faults(each, SHAPES[kind], object_ids=True)) == [], (kind, each)
+            assert set(each) >= USED[kind]
+            # What a server adds, no client reads: a misspelt field would be one of these.
+            assert set(each) - set(SHAPES[kind]) == set()
+            assert TIME.check(each["createdAt"])
+            assert all(TIME.check(each[name]) for name in times if each.get(name) is not None)
 
 
 @pytest.mark.django_db
-@pytest.mark.row("A.2.2", "0.8.1", "0.8.2", "0.8.3", "0.8.4", "0.8.5")
-def test_every_field_of_a_collection_has_its_kind(varied: dict[str, Pushed]) -> None:
-    check_object("collection", COLLECTION, varied)
-
-
-@pytest.mark.django_db
-@pytest.mark.row("A.2.3", "0.8.1", "0.8.2", "0.8.3", "0.8.4", "0.8.5", "0.8.6")
-def test_every_field_of_a_container_has_its_kind(varied: dict[str, Pushed]) -> None:
-    check_object("container", CONTAINER, varied)
-
-
-@pytest.mark.django_db
-@pytest.mark.row("A.2.4", "0.8.1", "0.8.2", "0.8.3", "0.8.4", "0.8.5")
-def test_every_field_of_an_image_has_its_kind(varied: dict[str, Pushed]) -> None:
-    check_object("image", IMAGE, varied)
+@pytest.mark.row("I.2.6")
+def test_what_a_file_says_of_itself_is_told_as_a_claim_and_never_a_fault(
+    varied: dict[str, Pushed],
+) -> None:
+    told = {
+        name: [each.image[field] for field in ("arch", "signed", "fingerprints", "encrypted")]
+        for name, each in varied.items()
+    }
+    assert told == {
+        "plain": ["amd64", False, [], False],
+        "signed": ["amd64", True, [FINGERPRINT], False],
+        "encrypted": ["amd64", False, [], True],
+        "unknown": ["", False, [], False],
+        "oci": ["amd64", True, ["FF" * 20], False],
+    }
 
 
 @pytest.mark.django_db
@@ -254,13 +268,3 @@ def test_what_an_upload_is_told_has_its_kinds(pushed: Pushed) -> None:
     for ask, shape in asked:
         found = decode(read(ask().content)["data"], shape)
         assert set(found) == set(shape)
-
-
-@pytest.mark.django_db
-@pytest.mark.row("A.13.5", "0.8.4")
-def test_no_time_is_told_without_its_zone_or_as_nothing(varied: dict[str, Pushed]) -> None:
-    times = [name for name, kind in COMMON.items() if kind is TIME]
-    for told in objects(varied).values():
-        for each in told:
-            assert TIME.check(each["createdAt"])
-            assert all(TIME.check(each[name]) for name in times if each.get(name) is not None)
