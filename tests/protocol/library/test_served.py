@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from shub.storage import ObjectStore
+from tests.factories import Person
 from tests.protocol.library.exchange import bearer
 from tests.protocol.library.scene import PATH, Pushed
 from tests.sif_files import sif_bytes
@@ -91,6 +92,18 @@ def wait_until_it_answers(server: "subprocess.Popen[bytes]", host: str) -> None:
     raise AssertionError("The server did not begin to answer.")
 
 
+def version_by(connection: http.client.HTTPConnection) -> int:
+    """The status of one more request on the connection, or on a new one where it was closed."""
+    try:
+        connection.request("GET", "/version")
+        answer = connection.getresponse()
+    except ConnectionError:
+        connection.close()
+        return version_by(connection)
+    assert set(json.loads(answer.read())) == {"data"}
+    return answer.status
+
+
 @pytest.mark.row("A.13.12")
 def test_a_refused_body_does_not_spoil_the_connections_next_request(
     pushed: Pushed, served: str
@@ -99,19 +112,37 @@ def test_a_refused_body_does_not_spoil_the_connections_next_request(
     image = pushed.client.announce(PATH, sif_bytes(seed=83))["id"]
     line = b"GET /v1/entities/mara HTTP/1.1\r\nHost: x\r\n\r\n"
     connection = http.client.HTTPConnection(served, timeout=10)
-    for size in (100, 200_000, 3_000_000):
+    for size in (100, 200_000, 1_000_000):
         body = line * (size // len(line) + 1)
         for headers, status in (({}, 401), (bearer(pushed.owner.token_text), 400)):
             connection.request("POST", f"/v1/imagefile/{image}", body=body, headers=headers)
             answer = connection.getresponse()
             told = json.loads(answer.read())
             assert (answer.status, told["error"]["code"]) == (status, status)
-            # http.client connects anew where the server has said that it hangs up.
-            connection.request("GET", "/version")
-            answer = connection.getresponse()
-            assert (answer.status, set(json.loads(answer.read()))) == (200, {"data"})
+            assert version_by(connection) == 200
             image = pushed.client.announce(PATH, sif_bytes(seed=83))["id"]
     connection.close()
+
+
+@pytest.mark.row("H.8", "0.6.6")
+def test_the_refusal_of_a_large_body_reaches_the_one_who_is_still_sending_it(
+    pushed: Pushed, otto: Person, served: str
+) -> None:
+    """These clients ask for no leave to go on: cut off, they show a broken pipe and no words."""
+    image = pushed.client.announce(PATH, sif_bytes(seed=85))["id"]
+    body = bytes(7_000_000)
+    for headers, status in (
+        (bearer(otto.token_text), 403),
+        ({}, 401),
+        (bearer("unknown"), 401),
+        (bearer(pushed.owner.token_text), 400),
+    ):
+        for _ in range(1 if status == 400 else 6):
+            with closing(http.client.HTTPConnection(served, timeout=10)) as connection:
+                connection.request("POST", f"/v1/imagefile/{image}", body=body, headers=headers)
+                answer = connection.getresponse()
+                assert answer.status == status
+                assert json.loads(answer.read())["error"]["message"]
 
 
 @pytest.mark.row("I.2.1")
