@@ -83,9 +83,14 @@ def check_size(size: int, kind: Upload.Kind) -> None:
     if size < 1:
         raise Invalid(f"An image has at least one byte; this one is said to have {size}.")
     if kind == Upload.Kind.SINGLE and size > LARGEST_PART:
+        way = (
+            "push it with a client that sends parts (Singularity 3.5.3 or newer, any Apptainer)."
+            if settings.MINIO_MULTIPART_UPLOAD
+            else "ask the administrator to let clients send parts (MINIO_MULTIPART_UPLOAD)."
+        )
         raise Invalid(
             f"One upload address takes at most {LARGEST_PART} bytes (5 GiB), the image has {size}: "
-            "push it with a client that sends parts (Singularity 3.6 or newer, any Apptainer)."
+            + way
         )
     if size > LARGEST_PART * MOST_PARTS:
         raise Invalid(f"A store takes at most {LARGEST_PART * MOST_PARTS} bytes, not {size}.")
