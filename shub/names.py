@@ -2,6 +2,10 @@
 
 The rule for names is the clients' own (wire: every release since 3.0 checks it on push); the one
 for tags is the OCI distribution-spec's, which the library's door narrows further.
+
+Case is handled one way on all doors. Names are lower case: a door folds what it is asked for, and
+nothing else is ever kept, so no two rows have names that a client thinks equal. Tags are exact, as
+they are in OCI; the library's clients refuse any but lower-case ones, and so does its door.
 """
 
 import re
@@ -19,6 +23,13 @@ HASH_REF_PATTERN = (
     r"^(sha256\.[a-f0-9]{64}|sif\.[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12})$"
 )
 
+# What cannot be an entity, and why: `/v2/imagefile/…` and `/v2/tags/…` are addresses of the Library
+# API, and an OCI client asks for an entity's images at `/v2/ENTITY/…`.
+RESERVED_ENTITIES = {
+    "imagefile": "the Library API has the addresses /v2/imagefile/…",
+    "tags": "the Library API has the addresses /v2/tags/…",
+}
+
 _name = re.compile(NAME_PATTERN)
 _tag = re.compile(TAG_PATTERN)
 _hash_ref = re.compile(HASH_REF_PATTERN)
@@ -34,7 +45,11 @@ def is_legal_name(name: str) -> bool:
 
 
 def check_name(name: str, what: str) -> None:
-    """Invalid, with the rule in words, unless the name is legal."""
+    """Invalid, with the rule in words, unless the name is legal and free to be given."""
+    if what == "entity" and name in RESERVED_ENTITIES:
+        raise Invalid(
+            f"No entity can be called {name!r}: {RESERVED_ENTITIES[name]}. Choose another name."
+        )
     if not is_legal_name(name):
         raise Invalid(
             f"{name!r} is not a legal {what} name: expected lower-case letters and digits, in "

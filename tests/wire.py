@@ -53,7 +53,8 @@ class Wire:
             headers=headers,
         )
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-        parsed = json.loads(answer.content) if is_json else answer.content
+        content = answer.getvalue()
+        parsed = json.loads(content) if is_json else content
         return Answer(answer.status_code, parsed, dict(answer.headers))
 
     def get(self, path: str) -> Answer:

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
-from shub.names import NAME_LENGTH, NAME_PATTERN
+from shub.names import NAME_LENGTH, NAME_PATTERN, RESERVED_ENTITIES
 from shub.public_ids import PublicIdField, public_id_rules
 
 
@@ -42,6 +42,11 @@ class Entity(models.Model):
     default_private = models.BooleanField(
         default=False, help_text="collections that a push makes here are private"
     )
+    quota_bytes = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="most that its images may take; 0: no bound; empty: DEFAULT_QUOTA_BYTES",
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -49,6 +54,13 @@ class Entity(models.Model):
         constraints = [
             *public_id_rules("entity"),
             models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="entity_name_form"),
+            models.CheckConstraint(
+                condition=~Q(name__in=list(RESERVED_ENTITIES)), name="entity_name_not_reserved"
+            ),
+            models.CheckConstraint(
+                condition=Q(quota_bytes__isnull=True) | Q(quota_bytes__gte=0),
+                name="entity_quota_not_negative",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,36 +2,72 @@
 
 from django.db import connection
 
-from shub.containers.models import Blob
+from shub.containers.models import Blob, Image
 from shub.storage import object_store
+
+State = Blob.State
 
 
 def prove(blob: Blob) -> Blob:
     """The one proven blob of these bytes: an earlier one where there is one, else this."""
-    with connection.cursor() as cursor:
-        # Two pushes of the same bytes that are proven at the same moment: one waits for the other.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [blob.digest])
+    _wait_for_others(blob.digest)
     earlier = (
         Blob.objects.select_for_update()
-        .filter(algorithm=blob.algorithm, digest=blob.digest, state=Blob.State.PROVEN)
+        .filter(algorithm=blob.algorithm, digest=blob.digest, state=State.PROVEN)
         .first()
     )
     if earlier is not None:
         condemn(blob)
         return earlier
-    blob.state = Blob.State.PROVEN
+    blob.state = State.PROVEN
     blob.save(update_fields=["state"])
     return blob
 
 
+def keep(blob: Blob) -> Blob | None:
+    """The blob, locked, so that an image can have it; None where it cannot be had any more.
+
+    One that was condemned meanwhile is taken back, unless its bytes are leaving the store already
+    or other proven bytes of this digest are there. Runs in the caller's transaction.
+    """
+    _wait_for_others(blob.digest)
+    locked = next(iter(Blob.objects.select_for_update().filter(pk=blob.pk)), None)
+    if locked is None or locked.state not in {State.PROVEN, State.CONDEMNED}:
+        return None
+    if locked.state == State.CONDEMNED:
+        if Blob.objects.filter(digest=blob.digest, state=State.PROVEN).exists():
+            return None
+        locked.state = State.PROVEN
+        locked.save(update_fields=["state"])
+    return locked
+
+
+def release(blob_id: int) -> None:
+    """Condemn the blob if no image has it any more. Runs in the caller's transaction."""
+    blob = Blob.objects.select_for_update().get(pk=blob_id)
+    if not Image.objects.filter(blob=blob).exists():
+        condemn(blob)
+
+
 def condemn(blob: Blob) -> None:
     """No row needs these bytes: the sweep removes them."""
-    blob.state = Blob.State.CONDEMNED
+    blob.state = State.CONDEMNED
     blob.save(update_fields=["state"])
 
 
 def collect(blob: Blob) -> None:
-    """Remove a condemned blob's bytes from the store, then say that they are gone."""
-    if blob.state == Blob.State.CONDEMNED:
+    """Remove a condemned blob's bytes from the store, then say that they are gone.
+
+    Before the store is asked the row says that they are leaving: from then on nobody takes them
+    back. Whoever is killed in between leaves a row that the next sweep goes on with.
+    """
+    condemned = Blob.objects.filter(pk=blob.pk, state__in=[State.CONDEMNED, State.LEAVING])
+    if condemned.update(state=State.LEAVING):
         object_store().remove([blob.key])
-        Blob.objects.filter(pk=blob.pk, state=Blob.State.CONDEMNED).update(state=Blob.State.GONE)
+        Blob.objects.filter(pk=blob.pk, state=State.LEAVING).update(state=State.GONE)
+
+
+def _wait_for_others(digest: str) -> None:
+    """Two that make the same bytes proven at the same moment: one waits for the other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [digest])

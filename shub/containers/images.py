@@ -1,7 +1,9 @@
 """Images: announced by a push, and found by a reference or an id."""
 
-from shub.accounts.models import User
-from shub.containers import namespaces
+from uuid import UUID
+
+from shub.accounts.models import Token, User
+from shub.containers import linking, namespaces
 from shub.containers.models import Image, Tag
 from shub.containers.permissions import (
     Caller,
@@ -46,8 +48,13 @@ TAGS_BY_NAME: Statement[Tag] = Statement(
 )
 
 
-def announce(*, container_id: str, hash_ref: str, description: str, by: User) -> Image:
-    """The image of this hash in the container, made as a claim if it is missing."""
+def announce(
+    *, container_id: str, hash_ref: str, description: str, by: User, token: Token | None
+) -> Image:
+    """The image of this hash in the container, made as a claim if it is missing.
+
+    Where the caller may read the same bytes elsewhere the image has them at once.
+    """
     container = namespaces.pushable_container(container_id, by=by)
     if not hash_ref.startswith("sha256.") or not is_hash_ref(hash_ref):
         raise Invalid(f"{hash_ref!r} is no image hash: expected sha256. and 64 hex digits.")
@@ -60,6 +67,8 @@ def announce(*, container_id: str, hash_ref: str, description: str, by: User) ->
         },
     )
     image.container = container
+    if image.blob_id is None:
+        linking.link(image, by=by, token=token)
     return image
 
 
@@ -75,10 +84,16 @@ def pushable_image(public_id: str, *, by: User) -> Image:
 def find_image(ref: LibraryRef, *, arch: str = "", by: Caller) -> Image:
     """The image that the reference means to this caller; else NotFound.
 
-    By hash, `arch` does not count, and those who may push also find an image that is not proven
-    yet. By tag, it is the image of this arch; with no arch, amd64's, else the tag that moved last.
+    By hash or SIF id, `arch` (Go's name) does not count; by hash, those who may push also find an
+    image that is not proven yet. By tag, it is the image of this arch; with no arch, amd64's, else
+    the tag that moved last.
     """
-    image = _find_by_digest(ref) if ref.digest else _find_by_tag(ref, arch.lower())
+    if ref.digest:
+        image = _find_by_digest(ref)
+    elif ref.sif_id:
+        image = _find_by_sif_id(ref, ref.sif_id)
+    else:
+        image = _find_by_tag(ref, arch)
     if image is None or not _is_there_for(by, image):
         what = f"{ref} ({arch})" if arch else str(ref)
         raise NotFound(f"There is no image {what}, or you may not see it.")
@@ -106,11 +121,27 @@ def _find_by_digest(ref: LibraryRef) -> Image | None:
     )
 
 
-def _find_by_tag(ref: LibraryRef, arch: str) -> Image | None:
-    tags = TAGS_BY_NAME.rows(
+def _find_by_sif_id(ref: LibraryRef, sif_id: UUID) -> Image | None:
+    """The newest proven image with this id: a file that was signed again keeps its id."""
+    found = Image.objects.select_related("blob", PARENTS).filter(
+        container__collection__entity__name=ref.entity,
+        container__collection__name=ref.collection,
+        container__name=ref.container,
+        sif_id=sif_id,
+        blob__state="proven",
+    )
+    return next(iter(found.order_by("-id")[:1]), None)
+
+
+def tags_named(ref: LibraryRef) -> list[Tag]:
+    """Every arch's tag of the name that the reference has, with its image and parents."""
+    return TAGS_BY_NAME.rows(
         entity=ref.entity, collection=ref.collection, container=ref.container, tag=ref.tag
     )
-    tag = choose_tag(tags, arch)
+
+
+def _find_by_tag(ref: LibraryRef, arch: str) -> Image | None:
+    tag = choose_tag(tags_named(ref), arch)
     if tag is None:
         return None
     # One path of joins: the container comes with the tag, and is the image's own.

@@ -14,8 +14,8 @@ from shub.containers.models import Collection, Container
 from shub.containers.permissions import (
     Caller,
     check_may_push,
-    may_push,
     may_view,
+    may_view_entity,
     refuse_push,
 )
 from shub.errors import NotFound
@@ -30,11 +30,7 @@ FILLER = "no description"
 def find_entity(name: str, *, by: Caller) -> Entity:
     """The entity, if the caller may push into it or see anything in it; else NotFound."""
     entity = _first(Entity.objects.filter(name=name.lower()))
-    if entity is not None and (
-        may_push(by, entity)
-        or entity.user_id is None
-        or Collection.objects.visible_to(by).filter(entity=entity).exists()
-    ):
+    if entity is not None and may_view_entity(by, entity):
         return entity
     raise NotFound(f"There is no entity {name!r}, or you may not see it.")
 

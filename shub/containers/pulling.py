@@ -1,14 +1,44 @@
-"""Pulling: the address at which the store gives an image's bytes to one who may have them."""
+"""Pulling: an image's bytes for one who may have them, by an address of the store or through us."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from shub.containers import downloads, images
+from shub.containers.models import Image
 from shub.containers.permissions import Caller
 from shub.containers.refs import LibraryRef
 from shub.errors import NotFound, Unavailable
 from shub.storage import object_store
 
 
-def download_address(ref: LibraryRef, *, arch: str, by: Caller, asked_host: str) -> str:
-    """A presigned address of the image's bytes, good for whole and ranged reading.
+@dataclass(frozen=True)
+class Pull:
+    """A proven image whose bytes the caller may have."""
+
+    image: Image
+    key: str
+    size: int
+
+    def record(self) -> None:
+        """Count this pull."""
+        downloads.record(self.image)
+
+    def address(self, *, asked_host: str) -> str:
+        """Where a client gets the bytes from the store itself, whole or by ranges."""
+        return object_store().object_address(self.key, asked_host=asked_host)
+
+    def inner_address(self) -> str:
+        """The same, for a proxy in front of us that asks the store itself."""
+        return object_store().inner_address(self.key)
+
+    def read(self, *, start: int, length: int) -> AbstractContextManager[Iterator[bytes]]:
+        """The bytes of a range, in pieces."""
+        return object_store().read(self.key, start=start, length=length)
+
+
+def find(ref: LibraryRef, *, arch: str, by: Caller) -> Pull:
+    """The image that the reference means to this caller, to be pulled.
 
     NotFound as in `images.find_image`; Unavailable while the bytes are being verified.
     """
@@ -19,5 +49,4 @@ def download_address(ref: LibraryRef, *, arch: str, by: Caller, asked_host: str)
                 "The image has arrived and is being verified. Try again in a few seconds."
             )
         raise NotFound(f"The image {ref} was announced, but its bytes have not arrived.")
-    downloads.record(image)
-    return object_store().object_address(image.blob.key, asked_host=asked_host)
+    return Pull(image=image, key=image.blob.key, size=image.blob.size)

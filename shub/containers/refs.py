@@ -1,6 +1,7 @@
 """References: "entity/collection/container:tag" as clients write them ⇄ LibraryRef."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 
@@ -24,6 +25,12 @@ class LibraryRef:
         """Hex of the hash where the reference names an image by one; else empty."""
         algorithm, _, digest = self.tag.partition(".")
         return digest if algorithm == "sha256" and is_hash_ref(self.tag) else ""
+
+    @property
+    def sif_id(self) -> UUID | None:
+        """The id in the SIF header, where the reference names an image by that."""
+        kind, _, sif_id = self.tag.partition(".")
+        return UUID(sif_id) if kind == "sif" and is_hash_ref(self.tag) else None
 
     @property
     def path(self) -> str:

@@ -1,9 +1,14 @@
-"""Usage: how much is stored for whom."""
+"""Usage: how much is stored for whom, and how much may be."""
 
+from django.conf import settings
+from django.db import transaction
 from django.db.models import Sum
 
-from shub.accounts.models import Entity
-from shub.containers.models import Blob
+from shub.accounts.models import Entity, User
+from shub.audit import trail
+from shub.containers.models import Blob, Image
+from shub.containers.permissions import is_administrator
+from shub.errors import Denied, Invalid, NotFound, OverQuota
 
 
 def stored_bytes(entity: Entity) -> int:
@@ -12,3 +17,58 @@ def stored_bytes(entity: Entity) -> int:
         pk__in=Blob.objects.filter(images__container__collection__entity=entity).values("pk")
     )
     return int(blobs.aggregate(total=Sum("size"))["total"] or 0)
+
+
+def quota_bytes(entity: Entity) -> int:
+    """How many bytes the entity's images may take; 0 where there is no bound."""
+    if entity.quota_bytes is None:
+        return int(settings.DEFAULT_QUOTA_BYTES)
+    return entity.quota_bytes
+
+
+def check_quota(entity: Entity, *, digest: str, size: int) -> None:
+    """OverQuota when these bytes would be more than the entity may store.
+
+    Bytes that the entity has already count once. Uploads that are under way do not count: two at
+    once may together go beyond the quota.
+    """
+    quota = quota_bytes(entity)
+    if not quota:
+        return
+    used = stored_bytes(entity)
+    if used + size <= quota:
+        return
+    own = Image.objects.filter(digest=digest, container__collection__entity=entity)
+    if own.filter(blob__isnull=False).exists():
+        return
+    raise OverQuota(
+        f"The quota of {entity.name} is {quota} bytes: {used} are used, and this image has {size}. "
+        "Delete images that are not needed, or ask the administrator for more."
+    )
+
+
+def set_quota(*, name: str, quota: int | None, by: User | None = None) -> Entity:
+    """Give the entity a quota of its own: bytes, 0 for no bound, None for the site's default.
+
+    `by` is an administrator, or None for one who is at the server's own terminal.
+    """
+    if by is not None and not is_administrator(by):
+        raise Denied("Only administrators set quotas.")
+    if quota is not None and quota < 0:
+        raise Invalid(f"A quota is 0 bytes or more, not {quota}.")
+    with transaction.atomic():
+        entity = Entity.objects.select_for_update(no_key=True).filter(name=name.lower()).first()
+        if entity is None:
+            raise NotFound(f"There is no entity {name!r}.")
+        before, entity.quota_bytes = entity.quota_bytes, quota
+        entity.save(update_fields=["quota_bytes"])
+        trail.record(
+            "entity.quota",
+            kind="entity",
+            public_id=entity.public_id,
+            name=entity.name,
+            actor=by.username if by else "",
+            before=before,
+            after=quota,
+        )
+    return entity

@@ -20,9 +20,9 @@ START_SECONDS = 120.0
 GUNICORN_OPTIONS = (
     # Threads that wait for no client, since strangers may come without a proxy in front; and
     # reuse-port, without which one of the two workers may take all the connections that are kept
-    # open (measured).
+    # open (measured). Six threads, since two may wait for verdicts and two may carry images.
     *("--worker-class", "shub.web_worker.PatientWorker"),
-    *("--workers", "2", "--threads", "4", "--reuse-port"),
+    *("--workers", "2", "--threads", "6", "--reuse-port"),
     # Else a client here, or behind a proxy here, says by a header where the registry begins.
     *("--forwarded-allow-ips", ""),
     # Read once for both workers.

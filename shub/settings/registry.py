@@ -16,6 +16,10 @@ DEFAULT_COLLECTION = env.text("DEFAULT_COLLECTION", "default")
 # Collections that a push makes are private (sregistry's name and meaning).
 DEFAULT_PRIVATE = env.boolean("DEFAULT_PRIVATE", False)
 
+# How many bytes the images of one entity may take, where the entity has no quota of its own. 0: no
+# bound.
+DEFAULT_QUOTA_BYTES = env.integer("DEFAULT_QUOTA_BYTES", 0)
+
 # How long a client that has sent its bytes is kept waiting for their verification, and how many may
 # wait at once in one server process. Past either, it is told that the image is being verified.
 VERIFY_WAIT_SECONDS = env.integer("VERIFY_WAIT_SECONDS", 45)

@@ -41,6 +41,20 @@ MINIO_SIGNED_URL_EXPIRE_MINUTES = env.integer(
 # starts late, and current clients write the error that they then get into the image.
 MINIO_DOWNLOAD_URL_EXPIRE_MINUTES = env.integer("MINIO_DOWNLOAD_URL_EXPIRE_MINUTES", 720, minimum=1)
 
+# True where whatever is at the store's address drops an Authorization header before the store sees
+# it: then clients of every age that are logged in can be sent there.
+MINIO_EXTERNAL_STRIPS_AUTHORIZATION = env.boolean("MINIO_EXTERNAL_STRIPS_AUTHORIZATION", False)
+
+# True where users cannot reach the store: every image passes through this server.
+STREAM_ALWAYS = env.boolean("STREAM_ALWAYS", False)
+
+# Behind nginx: the internal location that passes on to the store, as `/-/store/`. nginx then
+# carries what else a thread of ours would.
+NGINX_STORE_LOCATION = env.text("NGINX_STORE_LOCATION")
+
+# How many images one server process carries at once for clients that cannot be sent to the store.
+TRANSFER_THREADS = env.integer("TRANSFER_THREADS", 2, minimum=1)
+
 # False: clients are told to send each image as one body.
 MINIO_MULTIPART_UPLOAD = env.boolean("MINIO_MULTIPART_UPLOAD", True)
 

@@ -28,6 +28,17 @@ ARCHES = {
     "13": "loong64",
 }
 
+# What machines call themselves (`uname -m`), and people after them.
+MACHINES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "armv6l": "arm",
+    "i386": "386",
+    "i686": "386",
+    "loongarch64": "loong64",
+}
+
 PARTITION = 0x4004
 SIGNATURE = 0x4005
 
@@ -70,6 +81,16 @@ class Partition:
     file_system: int
     part_type: int
     arch: str
+
+
+def arch_named(written: str) -> str:
+    """Go's name for an architecture as somebody wrote it: in any case, or as a machine's name.
+
+    >>> [arch_named(written) for written in ("amd64", "ARM64", "x86_64", " riscv64", "sparc", "")]
+    ['amd64', 'arm64', 'amd64', 'riscv64', 'sparc', '']
+    """
+    name = written.strip().lower()
+    return MACHINES.get(name, name)
 
 
 def unpack_header(block: bytes) -> Header:

@@ -107,6 +107,11 @@ def external_endpoint(asked_host: str = "") -> str:
     return _address(server, secure=settings.MINIO_EXTERNAL_SSL)
 
 
+def internal_endpoint() -> str:
+    """Scheme, host and port by which this server reaches the store."""
+    return _address(settings.MINIO_SERVER, secure=settings.MINIO_SSL)
+
+
 class _OnceMore(urllib3.Retry):
     """One more attempt where the store closed an idle connection; none where it is silent."""
 

@@ -121,6 +121,9 @@ class ObjectStore(Protocol):
     def object_address(self, key: str, *, asked_host: str = "") -> str:
         """An address that gives the object, whole or by ranges, as a download of no media type."""
 
+    def inner_address(self, key: str) -> str:
+        """The same for a proxy of ours that asks the store where this server does."""
+
     # ── away ──
     def remove(self, keys: Sequence[str]) -> None:
         """Remove the objects; those that are not there are no error."""

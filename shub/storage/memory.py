@@ -163,6 +163,9 @@ class MemoryStore:
         life = timedelta(minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES)
         return self._granted(_Grant("GET", key, timezone.now() + life), asked_host)
 
+    def inner_address(self, key: str) -> str:
+        return self.object_address(key)
+
     def _object(self, key: str) -> tuple[StoredObject, bytes]:
         with self._lock:
             try:

@@ -30,6 +30,7 @@ from shub.storage.clients import (
     boto3_client,
     credentials,
     external_endpoint,
+    internal_endpoint,
     minio_client,
     upload_credentials,
 )
@@ -117,7 +118,7 @@ class S3Store:
             query={"partNumber": str(number), "uploadId": store_id},
             minutes=settings.MINIO_SIGNED_URL_EXPIRE_MINUTES,
             payload_sha256=sha256 if settings.MINIO_SIGN_CONTENT_SHA256 else "",
-            asked_host=asked_host,
+            endpoint=external_endpoint(asked_host),
         )
 
     def put_part(self, key: str, store_id: str, number: int, content: bytes) -> Part:
@@ -244,7 +245,17 @@ class S3Store:
             keys=credentials(),
             query=DOWNLOAD,
             minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES,
-            asked_host=asked_host,
+            endpoint=external_endpoint(asked_host),
+        )
+
+    def inner_address(self, key: str) -> str:
+        return _presigned(
+            "GET",
+            key,
+            keys=credentials(),
+            query=DOWNLOAD,
+            minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES,
+            endpoint=internal_endpoint(),
         )
 
     # ── away ──
@@ -272,11 +283,11 @@ def _presigned(
     query: dict[str, str],
     minutes: int,
     payload_sha256: str = "",
-    asked_host: str,
+    endpoint: str,
 ) -> str:
     return presign_v4(
         method=method,
-        endpoint=external_endpoint(asked_host),
+        endpoint=endpoint,
         path=f"/{settings.MINIO_BUCKET}/{key}",
         query=query,
         access_key=keys.access_key,

@@ -40,6 +40,7 @@ class Upload(models.Model):
     class Kind(models.TextChoices):
         SINGLE = "single", "one part, sent to one address"
         MULTIPART = "multipart", "parts, each asked for"
+        BODY = "body", "one body, sent to us and stored in parts"
 
     public_id = PublicIdField()
     container = models.ForeignKey(Container, on_delete=models.PROTECT, related_name="uploads")
@@ -94,7 +95,7 @@ class Upload(models.Model):
                 name="upload_state_known",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["single", "multipart"]), name="upload_kind_known"
+                condition=Q(kind__in=["single", "multipart", "body"]), name="upload_kind_known"
             ),
             models.CheckConstraint(
                 condition=Q(digest="") | Q(digest__regex=DIGEST_PATTERN), name="upload_digest_form"

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from shub.accounts.models import Token, User
+from shub.containers import usage
 from shub.containers.images import pushable_image
 from shub.errors import Conflict, Invalid, OverQuota
 from shub.storage import NoSuchObject, Part, object_store
@@ -56,6 +57,7 @@ def begin(
             f"{sha256}. Push it again."
         )
     check_size(size, kind)
+    usage.check_quota(image.container.collection.entity, digest=image.digest, size=size)
     check_room(size)
     upload = Upload(
         container=image.container,
@@ -64,7 +66,7 @@ def begin(
         kind=kind,
         digest=image.digest,
         size=size,
-        part_bytes=size if kind == Upload.Kind.SINGLE else part_bytes_for(size),
+        part_bytes=part_bytes_for(size, kind),
         created_by=by,
         token=token,
     )
@@ -146,8 +148,11 @@ def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: User) 
     if refused is not None:
         return refused
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
-    if upload.state == State.OPEN and joining.start_joining(upload, check_all_parts(upload, parts)):
-        joining.join(upload)
+    if upload.state == State.OPEN:
+        in_order = check_all_parts(upload, parts)
+        check_quota_again(upload)
+        if joining.start_joining(upload, in_order):
+            joining.join(upload)
     if upload.state in {State.EXPIRED, State.ABORTED}:
         refuse_ended(upload)
     return upload
@@ -169,6 +174,7 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
             arrived = arrived_parts(upload)
             if arrived:
                 check_single_size(upload, arrived[0])
+                check_quota_again(upload)
                 if joining.start_joining(upload, arrived[:1]):
                     joining.join(upload)
             else:
@@ -181,6 +187,12 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
     raise Invalid(
         "No bytes have arrived for this image: send them to the upload address, then complete."
     )
+
+
+def check_quota_again(upload: Upload) -> None:
+    """OverQuota when others have used up the room since the upload began."""
+    entity = upload.container.collection.entity
+    usage.check_quota(entity, digest=upload.digest, size=upload.size)
 
 
 def refused_upload(*, image_id: str, by: User, **which: str) -> Upload | None:

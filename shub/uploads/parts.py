@@ -16,16 +16,25 @@ MOST_PARTS = 10_000
 LARGEST_PART = 5 * GIB
 
 
-def part_bytes_for(size: int) -> int:
+# A body that is sent to us passes through in these: each is held in memory, and larger ones are
+# stored no faster.
+BODY_PART_BYTES = 8 * MIB
+
+
+def part_bytes_for(size: int, kind: Upload.Kind) -> int:
     """The part size for an image of `size` bytes: the site's, or the whole MiB that suffices.
 
     >>> from django.test import override_settings
     >>> with override_settings(UPLOAD_PART_BYTES=64 * MIB):
-    ...     [part_bytes_for(size) // MIB for size in (1, 625 * GIB, 626 * GIB)]
+    ...     sizes = [1, 625 * GIB, 626 * GIB]
+    ...     [part_bytes_for(size, Upload.Kind.MULTIPART) // MIB for size in sizes]
     [64, 64, 65]
     """
+    if kind == Upload.Kind.SINGLE:
+        return size
+    wanted = BODY_PART_BYTES if kind == Upload.Kind.BODY else int(settings.UPLOAD_PART_BYTES)
     needed = -(-size // MOST_PARTS)
-    return max(int(settings.UPLOAD_PART_BYTES), -(-needed // MIB) * MIB)
+    return max(wanted, -(-needed // MIB) * MIB)
 
 
 def check_part(upload: Upload, *, number: int, size: int) -> None:

@@ -119,8 +119,10 @@ def drop_left_parts() -> int:
 
 
 def collect_condemned() -> int:
-    """condemned → gone."""
-    condemned = Blob.objects.filter(state=Blob.State.CONDEMNED).order_by("id")
+    """condemned → leaving → gone."""
+    condemned = Blob.objects.filter(state__in=[Blob.State.CONDEMNED, Blob.State.LEAVING]).order_by(
+        "id"
+    )
     return each(condemned[:BATCH], blobs.collect)
 
 

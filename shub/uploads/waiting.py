@@ -46,7 +46,8 @@ def look_again(upload: Upload) -> None:
 
 def _is_settled(upload: Upload) -> bool:
     if upload.state == Upload.State.REFUSED and upload.blob_id is not None:
-        return not Blob.objects.filter(pk=upload.blob_id, state=Blob.State.CONDEMNED).exists()
+        going = [Blob.State.CONDEMNED, Blob.State.LEAVING]
+        return not Blob.objects.filter(pk=upload.blob_id, state__in=going).exists()
     return upload.state not in {Upload.State.JOINING, Upload.State.VERIFYING}
 
 

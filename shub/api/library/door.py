@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 from shub.accounts.models import Token, User
 from shub.errors import Invalid, Unauthenticated
+from shub.sif.layout import arch_named
 
 # The longest description that is kept of anything, in characters.
 MOST_DESCRIPTION = 10_000
@@ -19,7 +20,8 @@ class LibraryView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Postgres holds no NUL in a text: nothing can be called so."""
-        if any("\0" in text for text in (request.path, *request.query_params.values())):
+        asked = (text for pair in request.query_params.items() for text in pair)
+        if any("\0" in text for text in (request.path, *asked)):
             raise Invalid("The address contains a NUL character.")
         super().initial(request, *args, **kwargs)
 
@@ -32,14 +34,35 @@ class LibraryView(APIView):
 
 def pusher(request: Request) -> User:
     """Who pushes, by their token; Unauthenticated where nobody says who they are."""
+    return known(request, "A push needs a token. Run `remote login`, then push again.")
+
+
+def known(request: Request, words: str) -> User:
+    """Who asks, by their token; Unauthenticated, in these words, where nobody says who they are."""
     if not isinstance(request.user, User):
-        raise Unauthenticated("A push needs a token. Run `remote login`, then push again.")
+        raise Unauthenticated(words)
     return request.user
 
 
 def used_token(request: Request) -> Token | None:
     """The token that the request came with."""
     return request.auth if isinstance(request.auth, Token) else None
+
+
+def asked_arch(request: Request) -> str | None:
+    """The arch that is asked for, by Go's name; empty where it is left empty; None where none is.
+
+    Singularity 3.6.0 to 3.7.1 encode the query of a delete wrongly: `?arch%3Darm64` arrives as a
+    key of that name. Read as no arch, it would delete another image than was meant.
+    """
+    query = request.query_params
+    if "arch" in query:
+        return arch_named(query["arch"])
+    for key in query:
+        name, equals, value = key.partition("=")
+        if name == "arch" and equals:
+            return arch_named(value)
+    return None
 
 
 def answer(data: Any, status: int = 200) -> Response:

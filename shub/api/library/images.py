@@ -1,8 +1,7 @@
-"""Images: looked up, announced, tagged, and fetched."""
+"""Images: looked up, announced, tagged, and removed."""
 
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseBase
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,13 +11,15 @@ from shub.api.library.door import (
     MOST_DESCRIPTION,
     LibraryView,
     answer,
-    asked_host,
+    asked_arch,
+    known,
     pusher,
     used_token,
 )
-from shub.containers import images, pulling, refs, tagging
+from shub.containers import images, refs, removal, tagging
 from shub.containers.models import Image
 from shub.errors import Invalid
+from shub.sif.layout import arch_named
 
 # No client sets more than a few tags at once, and each costs a transaction.
 MOST_TAGS = 100
@@ -46,6 +47,7 @@ class ImagesView(LibraryView):
             hash_ref=body["hash"],
             description=body["description"],
             by=by,
+            token=used_token(request),
         )
         return answer(image_object(image))
 
@@ -55,24 +57,18 @@ class ImageView(LibraryView):
 
     def get(self, request: Request, ref: str) -> Response:
         """The image that the reference means to this caller."""
-        image = images.find_image(
-            refs.parse(ref), arch=request.query_params.get("arch", ""), by=request.user
-        )
+        image = images.find_image(refs.parse(ref), arch=asked_arch(request) or "", by=request.user)
         return answer(image_object(image))
 
-
-class ImageFileView(LibraryView):
-    """`v1/imagefile/REF`"""
-
-    def get(self, request: Request, ref: str) -> HttpResponseBase:
-        """See the store: 303, since clients of Apptainer 1.0 and CE 3.9 follow nothing else."""
-        address = pulling.download_address(
+    def delete(self, request: Request, ref: str) -> Response:
+        """Remove the image, with all its tags. Exactly 200: clients take 204 for a failure."""
+        removed = removal.remove_image(
             refs.parse(ref),
-            arch=request.query_params.get("arch", ""),
-            by=request.user,
-            asked_host=asked_host(request),
+            arch=asked_arch(request) or "",
+            by=known(request, "To delete needs a token. Run `remote login`, then try again."),
+            token=used_token(request),
         )
-        return HttpResponse(status=303, headers={"Location": address, "Cache-Control": "no-store"})
+        return answer(image_object(removed))
 
 
 class ArchTag(serializers.Serializer[None]):
@@ -97,7 +93,7 @@ class ArchTagsView(LibraryView):
         tagging.set_tag(
             container_id=container_id,
             name=body["Tag"],
-            arch=body["Arch"],
+            arch=arch_named(body["Arch"]),
             image_id=body["ImageID"],
             by=by,
             token=used_token(request),

@@ -4,9 +4,11 @@ Clients decode strictly: strings, integers, booleans and lists of exactly these 
 zone, or the whole call fails.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shub.accounts.models import Entity
+from shub.containers import usage
 from shub.containers.models import Collection, Container, Image
 
 
@@ -18,7 +20,7 @@ def entity(row: Entity) -> dict[str, Any]:
         "description": row.description,
         "collections": [],
         "size": 0,
-        "quota": 0,
+        "quota": usage.quota_bytes(row),
         "defaultPrivate": row.default_private,
         "customData": "",
         "deleted": False,
@@ -43,8 +45,8 @@ def collection(row: Collection) -> dict[str, Any]:
     }
 
 
-def container(row: Container) -> dict[str, Any]:
-    """A container, its parents fetched."""
+def container(row: Container, *, tags: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A container, its parents fetched; `tags` → the ids of their images, where they are told."""
     parent = row.collection
     return {
         "id": row.public_id,
@@ -56,7 +58,7 @@ def container(row: Container) -> dict[str, Any]:
         "entity": parent.entity.public_id,
         "entityName": parent.entity.name,
         "images": [],
-        "imageTags": {},
+        "imageTags": dict(tags or {}),
         "archTags": {},
         "size": 0,
         "downloadCount": row.download_count,
@@ -69,7 +71,7 @@ def container(row: Container) -> dict[str, Any]:
     }
 
 
-def image(row: Image, *, uploaded: bool) -> dict[str, Any]:
+def image(row: Image, *, uploaded: bool, tags: Sequence[str] = ()) -> dict[str, Any]:
     """An image, its parents and blob fetched; `uploaded` spares the client from sending it."""
     holder = row.container
     parent = holder.collection
@@ -90,7 +92,7 @@ def image(row: Image, *, uploaded: bool) -> dict[str, Any]:
         "signed": row.signed,
         "fingerprints": row.fingerprints,
         "encrypted": row.encrypted,
-        "tags": [],
+        "tags": list(tags),
         "containerDescription": holder.description,
         "containerStars": 0,
         "containerDownloads": holder.download_count,

@@ -190,7 +190,10 @@ def answer_completion(upload: Upload | None, *, image_id: str, request: Request)
         container = pushable_image(image_id, by=pusher(request)).container
     entity = container.collection.entity
     data: dict[str, Any] = {
-        "quota": {"quotaTotal": 0, "quotaUsage": usage.stored_bytes(entity)},
+        "quota": {
+            "quotaTotal": usage.quota_bytes(entity),
+            "quotaUsage": usage.stored_bytes(entity),
+        },
         "containerUrl": f"library/{container}",
     }
     return answer(data)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.http import HttpResponseBase
 from django.urls import URLPattern, re_path
 
-from shub.api.library import images, namespaces, site, uploads
+from shub.api.library import imagefile, images, namespaces, search, site, uploads
 
 NAME = r"[^/]+"
 
@@ -36,7 +36,8 @@ urlpatterns = [
     ),
     at(r"v1/images", images.ImagesView.as_view()),
     at(r"v1/images/(?P<ref>.+?)", images.ImageView.as_view()),
-    at(r"v1/imagefile/(?P<ref>.+?)", images.ImageFileView.as_view()),
+    at(r"v1/imagefile/(?P<ref>.+?)", imagefile.ImageFileView.as_view()),
+    at(r"v1/search", search.SearchView.as_view()),
     at(rf"v1/tags/(?P<container_id>{NAME})", images.TagsView.as_view()),
     at(rf"v2/tags/(?P<container_id>{NAME})", images.ArchTagsView.as_view()),
     at(rf"v2/imagefile/(?P<image_id>{NAME})", uploads.SingleView.as_view()),

@@ -13,7 +13,8 @@ class Blob(models.Model):
     """Bytes under one key of the bucket, and what is known of them.
 
     pending → proven (read back and hashed) → damaged (no longer what they were), or → condemned
-    (no row needs them) → gone (the sweep has removed them). At most one proven blob has a digest.
+    (no row needs them) → leaving (the store is asked to remove them) → gone. At most one proven
+    blob has a digest. A condemned blob can become proven again; one that is leaving cannot.
     """
 
     class State(models.TextChoices):
@@ -21,6 +22,7 @@ class Blob(models.Model):
         PROVEN = "proven"
         DAMAGED = "damaged"
         CONDEMNED = "condemned"
+        LEAVING = "leaving"
         GONE = "gone"
 
     public_id = PublicIdField()
@@ -36,7 +38,9 @@ class Blob(models.Model):
         constraints = [
             *public_id_rules("blob"),
             models.CheckConstraint(
-                condition=Q(state__in=["pending", "proven", "damaged", "condemned", "gone"]),
+                condition=Q(
+                    state__in=["pending", "proven", "damaged", "condemned", "leaving", "gone"]
+                ),
                 name="blob_state_known",
             ),
             models.CheckConstraint(
@@ -52,7 +56,11 @@ class Blob(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["id"], condition=Q(state="condemned"), name="blob_condemned"),
+            models.Index(
+                fields=["id"],
+                condition=Q(state__in=["condemned", "leaving"]),
+                name="blob_condemned",
+            ),
         ]
 
     def __str__(self) -> str:

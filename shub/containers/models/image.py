@@ -47,6 +47,16 @@ class Image(models.Model):
             ),
             models.UniqueConstraint(fields=["container", "digest"], name="image_once_in_container"),
         ]
+        indexes = [
+            models.Index(
+                fields=["container", "sif_id"],
+                condition=Q(sif_id__isnull=False),
+                name="image_by_sif_id",
+            ),
+            models.Index(fields=["container", "-id"], name="image_newest_first"),
+            # Is it kept somewhere already? Asked at each first push of a hash.
+            models.Index(fields=["digest"], name="image_by_digest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.container}:{self.hash}"

@@ -31,6 +31,9 @@ class Tag(models.Model):
             ),
             models.UniqueConstraint(fields=["container", "name", "arch"], name="tag_once_per_arch"),
         ]
+        indexes = [
+            models.Index(fields=["container", "-moved_at"], name="tag_newest_first"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.arch or 'unknown arch'})"

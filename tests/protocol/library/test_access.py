@@ -59,7 +59,7 @@ def test_what_is_private_is_there_for_its_owner_and_administrators(
 ) -> None:
     for friend in (wire(mara), wire(administrator)):
         for address in names_of_it(private_image):
-            assert friend.get(address).status in {200, 303}, address
+            assert friend.get(address).status == 200, address
 
 
 def test_an_entity_of_which_one_may_see_nothing_is_missing(

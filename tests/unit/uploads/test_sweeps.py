@@ -204,7 +204,7 @@ def test_bytes_that_the_store_does_not_remove_now_are_removed_later(
     Upload.objects.update(state="refused", reason="for the test")
     here, settings.MINIO_SERVER = settings.MINIO_SERVER, "127.0.0.1:1"
     sweeps.housekeeping()
-    assert Blob.objects.get().state == "condemned"
+    assert Blob.objects.get().state == "leaving"
     settings.MINIO_SERVER = here
     sweeps.housekeeping()
     assert Blob.objects.get().state == "gone"

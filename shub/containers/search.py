@@ -1,0 +1,165 @@
+"""Search: what matches a text, of what the caller may see, in lists of bounded length.
+
+Names match by any part of them, descriptions likewise, in any case of letters. A text with slashes
+is the end of one name and the beginning of the next: `tools/gc` finds `mara/tools/gcc`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from shub.accounts.models import Entity
+from shub.containers.models import Collection, Container, Image, Tag
+from shub.containers.permissions import Caller, entities_visible_to
+from shub.errors import Invalid
+
+# The clients refuse less, and it would match nearly everything.
+LEAST_CHARACTERS = 3
+MOST_CHARACTERS = 400
+
+# Of each kind. The protocol knows no pages, and nobody reads more on a terminal.
+MOST_FOUND = 100
+
+# Of how many containers the images are looked at, and how many of the newest of each.
+CONTAINERS_LOOKED_INTO = 50
+NEWEST_OF_EACH = 20
+
+# How many tags are named of one image, or of one container.
+MOST_TAGS = 100
+
+
+@dataclass(frozen=True)
+class Found:
+    """What matched, best first. Images have their parents and blobs fetched, containers parents.
+
+    `tags` are the tags of those images, by the image's key; `container_tags` tag → the image's
+    public id, by the container's key.
+    """
+
+    entities: list[Entity]
+    collections: list[Collection]
+    containers: list[Container]
+    images: list[Image]
+    tags: dict[int, list[str]]
+    container_tags: dict[int, dict[str, str]]
+
+
+def search(
+    text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by: Caller
+) -> Found:
+    """What matches the text. `arches` (Go's names) and `signed_only` narrow the images.
+
+    Invalid for a text that is too short or too long.
+    """
+    text = text.strip().lower()
+    if not LEAST_CHARACTERS <= len(text) <= MOST_CHARACTERS:
+        raise Invalid(
+            f"A search text has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters; this one has "
+            f"{len(text)}."
+        )
+    visible = Collection.objects.visible_to(by)
+    containers = list(
+        Container.objects.filter(_matching_container(text), collection__in=visible)
+        .select_related("collection__entity")
+        .order_by("name", "id")[:MOST_FOUND]
+    )
+    images = _images(text, containers, visible, arches=arches, signed_only=signed_only)
+    return Found(
+        entities=list(
+            entities_visible_to(by).filter(name__contains=text).order_by("name")[:MOST_FOUND]
+        ),
+        collections=list(
+            visible.filter(_matching_collection(text))
+            .select_related("entity")
+            .order_by("name", "id")[:MOST_FOUND]
+        ),
+        containers=containers,
+        images=images,
+        tags=_tags_of(images),
+        container_tags=_tags_in(containers),
+    )
+
+
+def _matching_collection(text: str) -> Q:
+    entity, slash, name = text.partition("/")
+    if slash:
+        return Q(entity__name__endswith=entity, name__startswith=name)
+    return Q(name__contains=text) | Q(description__icontains=text)
+
+
+def _matching_container(text: str) -> Q:
+    parts = text.split("/")
+    if len(parts) == 1:
+        return Q(name__contains=text) | Q(description__icontains=text)
+    if len(parts) == 2:
+        return Q(collection__name__endswith=parts[0], name__startswith=parts[1])
+    entity, collection, name = parts[0], parts[1], "/".join(parts[2:])
+    return Q(
+        collection__entity__name__endswith=entity,
+        collection__name=collection,
+        name__startswith=name,
+    )
+
+
+def _images(
+    text: str,
+    containers: Sequence[Container],
+    visible: QuerySet[Collection],
+    *,
+    arches: Sequence[str],
+    signed_only: bool,
+) -> list[Image]:
+    """The newest images of the containers that match, then those whose own description does."""
+    proven = Image.objects.filter(blob__state="proven")
+    if arches:
+        proven = proven.filter(arch__in=arches)
+    if signed_only:
+        proven = proven.filter(signed=True)
+
+    # Each container's newest by the index, in one query: none is sorted as a whole.
+    newest = [
+        proven.filter(container=container).order_by("-id").values("pk")[:NEWEST_OF_EACH]
+        for container in containers[:CONTAINERS_LOOKED_INTO]
+    ]
+    keys = [row["pk"] for row in _all_of(newest)]
+    if len(keys) < MOST_FOUND:
+        described = proven.filter(
+            description__icontains=text, container__collection__in=visible
+        ).order_by("-id")
+        keys += described.values_list("pk", flat=True)[:MOST_FOUND]
+
+    found = Image.objects.select_related("blob", "container__collection__entity").in_bulk(
+        list(dict.fromkeys(keys))[:MOST_FOUND]
+    )
+    return [found[key] for key in dict.fromkeys(keys) if key in found]
+
+
+def _tags_of(images: Sequence[Image]) -> dict[int, list[str]]:
+    names: dict[int, list[str]] = {}
+    tags = Tag.objects.filter(image__in=images).order_by("-moved_at", "name")
+    for image_id, name in tags.values_list("image_id", "name")[: MOST_FOUND * MOST_TAGS]:
+        known = names.setdefault(image_id, [])
+        if len(known) < MOST_TAGS:
+            known.append(name)
+    return names
+
+
+def _tags_in(containers: Sequence[Container]) -> dict[int, dict[str, str]]:
+    """Of each container its newest tags, one image each."""
+    newest = [
+        Tag.objects.filter(container=container)
+        .order_by("-moved_at")
+        .values("container_id", "name", "image__public_id")[:MOST_TAGS]
+        for container in containers[:CONTAINERS_LOOKED_INTO]
+    ]
+    maps: dict[int, dict[str, str]] = {}
+    for row in _all_of(newest):
+        maps.setdefault(row["container_id"], {})[row["name"]] = row["image__public_id"]
+    return maps
+
+
+def _all_of(queries: Sequence[QuerySet[Any, Any]]) -> Iterable[dict[str, Any]]:
+    """The rows of all these queries, asked as one."""
+    return queries[0].union(*queries[1:], all=True) if queries else ()
