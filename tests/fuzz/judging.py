@@ -1,5 +1,6 @@
 """What every answer has to be, whatever was asked."""
 
+import hashlib
 import json
 import re
 from typing import Any
@@ -29,7 +30,7 @@ TRACES = (
 )
 
 # The reasons for which an answer may be of the 500s, by what its words have in them.
-TRANSFERS_TAKEN = "transfer"
+TRANSFERS_TAKEN = "carries as many images at this moment as it can"
 VERIFYING = "is being verified"
 NO_ROOM = "has room for"
 OVER_QUOTA = "quota"
@@ -44,6 +45,8 @@ BARE = re.compile(
 )
 
 IMAGE_FILE = re.compile(rb"/v1/imagefile/.+", re.DOTALL)
+
+HASH = re.compile(rb":sha256\.([0-9a-f]{64})/?$")
 
 # A token of ours, or the beginning of one.
 TOKEN = re.compile(rb"shub_[0-9A-Za-z]{20}")
@@ -99,6 +102,21 @@ def _leak(world: World, request: Request, answer: Answer) -> str:
                 return f"it names what is hidden: {public_id}"
         if world.hidden.key.encode() in whole:
             return "it gives an address of hidden bytes"
+        if IMAGE_FILE.fullmatch(path_of(request.target)):
+            return _wrong_bytes(world, request, answer)
+    return ""
+
+
+def _wrong_bytes(world: World, request: Request, answer: Answer) -> str:
+    """What is wrong with an image that came in the answer itself."""
+    if request.method != b"GET" or answer.status != 200:
+        return ""
+    came = hashlib.sha256(answer.body).hexdigest()
+    if came == world.hidden.digest:
+        return "it gives hidden bytes"
+    asked = HASH.search(path_of(request.target))
+    if asked and asked[1].decode() != came:
+        return f"other bytes than were asked for: {came}"
     return ""
 
 
