@@ -1,6 +1,5 @@
 """Requests as bytes, and answers as they come: nothing here mends what is wrong with either."""
 
-import contextlib
 import socket
 from dataclasses import dataclass, field
 
@@ -126,11 +125,15 @@ class Connection:
     def _ask(self, request: Request) -> Answer:
         if self._socket is None:
             self._socket = socket.create_connection(self._address, timeout=ANSWER_SECONDS)
-        with contextlib.suppress(ConnectionError):
-            # Refused while it was being sent: the answer may be here all the same.
+        try:
             self._socket.sendall(request.pack())
             if not request.is_sound and not request.waits:
                 self._socket.shutdown(socket.SHUT_WR)
+        except TimeoutError:
+            raise Hang(f"not taken within {ANSWER_SECONDS:.0f} s") from None
+        except OSError:
+            # Refused while it was being sent: the answer may be here all the same.
+            pass
         try:
             answer = self._read(request)
         except TimeoutError:
