@@ -4,10 +4,12 @@ gunicorn's own threaded worker lets a thread wait for the rest of a head or a bo
 the client likes: as many half-sent requests as there are threads stop the registry. Here the main
 loop collects each request, and a thread gets it once it is here. What is too large to collect is
 left to the thread, which then waits for it, but no longer than REQUEST_SECONDS; a registry that
-strangers reach has a proxy in front which collects those too.
+strangers reach has a proxy in front which collects those too. An image that an old client sends as
+one body has as long as it needs, as long as it comes at BYTES_PER_SECOND.
 """
 
 import contextlib
+import json
 import os
 import re
 import selectors
@@ -16,13 +18,27 @@ import time
 from functools import partial
 from typing import Any
 
+from gunicorn import util
 from gunicorn.errors import ConfigError
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    ForbiddenProxyRequest,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    NoMoreData,
+    ParseException,
+)
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 # From a request's first byte, or a new connection's beginning, to its last byte.
 REQUEST_SECONDS = 15.0
+
+# How slowly an image may arrive, on the average since its first byte. Whether its sender may send
+# it is decided before; only few may at once.
+BYTES_PER_SECOND = 32 * 1024
 
 # How long a client may leave an answer unread.
 ANSWER_SECONDS = 15.0
@@ -30,8 +46,25 @@ ANSWER_SECONDS = 15.0
 # Nearly all requests are smaller; a worker holds at most a thousand connections (64 MiB).
 COLLECTED_BYTES = 64 * 1024
 
+# What cannot be read as a request: status, reason, and words. Clients read no page.
+UNREADABLE: dict[type[Exception], tuple[int, str, str]] = {
+    LimitRequestLine: (414, "URI Too Long", "The request's address is too long."),
+    LimitRequestHeaders: (
+        *(431, "Request Header Fields Too Large"),
+        "The request has too many headers, or too long ones.",
+    ),
+    ExpectationFailed: (417, "Expectation Failed", "Nothing but 100-continue may be expected."),
+    ForbiddenProxyRequest: (403, "Forbidden", "This is no proxy."),
+}
+BAD_REQUEST = (400, "Bad Request", "The request cannot be read: it is not well-formed HTTP.")
+FAILED = (
+    *(500, "Internal Server Error"),
+    "The registry failed; its log says why. Tell the administrator when it happened.",
+)
+
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
+_IMAGE_BODY = re.compile(rb"POST\s+/+v1/+imagefile/")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
 _END_OF_CHUNKS = b"0\r\n\r\n"
 
@@ -62,12 +95,13 @@ class Arrival(SocketUnreader):
         self._seen = 0
         self._end: int | None = None
         self._is_chunked = False
+        self._is_image = False
 
     def collect(self) -> bool:
         """Take what is there, without waiting; False when nothing more will come in time."""
         if not self.is_awaited:
             self.is_awaited, self.due_at = True, time.monotonic() + REQUEST_SECONDS
-            self._seen, self._end, self._is_chunked = 0, None, False
+            self._seen, self._end, self._is_chunked, self._is_image = 0, None, False, False
         elif time.monotonic() > self.due_at:
             return False
         try:
@@ -87,6 +121,7 @@ class Arrival(SocketUnreader):
             self._seen = size
             return False
         self.is_awaited = False
+        self._is_image = bool(_IMAGE_BODY.match(self.buf.getvalue()[:COLLECTED_BYTES].lstrip()))
         return True
 
     def _is_here(self, size: int) -> bool:
@@ -122,11 +157,14 @@ class Arrival(SocketUnreader):
         patience = self.sock.gettimeout()
         self.sock.settimeout(left if patience is None else min(left, patience))
         try:
-            return bytes(super().chunk(size_hint))
+            piece = bytes(super().chunk(size_hint))
         except TimeoutError:
             raise NoMoreData from None
         finally:
             self.sock.settimeout(patience)
+        if self._is_image:
+            self.due_at += len(piece) / BYTES_PER_SECOND
+        return piece
 
 
 class PatientWorker(ThreadWorker):
@@ -178,6 +216,29 @@ class PatientWorker(ThreadWorker):
         except TimeoutError:
             self.log.debug("An answer was not read.")
             return False
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Say what is wrong in the envelope of every other error, and log it without repeating it.
+
+        What cannot be read may hold a token, in a header that was mistyped.
+        """
+        answer = FAILED
+        ours = (InvalidResponseHeader, InvalidResponseHeaderName)
+        if isinstance(exc, ParseException) and not isinstance(exc, ours):
+            answer = next(
+                (found for kind, found in UNREADABLE.items() if isinstance(exc, kind)), BAD_REQUEST
+            )
+            self.log.info("A request could not be read: %s.", type(exc).__name__)
+        else:
+            self.log.error("A request failed outside of Django.", exc_info=exc)
+        status, reason, words = answer
+        body = json.dumps({"error": {"code": status, "message": words}}).encode()
+        head = (
+            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            util.write_nonblock(client, head.encode() + body)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)

@@ -44,17 +44,18 @@ class Wire:
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
         """One request, as the libraries send it: JSON without a media type, no Accept."""
-        headers = {"authorization": f"{self.scheme} {self.token}"} if self.token else {}
-        answer = self.http.generic(
-            method,
-            path,
-            b"" if body is None else json.dumps(body).encode(),
-            content_type="",
-            headers=headers,
-        )
+        content = b"" if body is None else json.dumps(body).encode()
+        return self._answer(method, path, content, self._account)
+
+    @property
+    def _account(self) -> dict[str, str]:
+        return {"authorization": f"{self.scheme} {self.token}"} if self.token else {}
+
+    def _answer(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        answer = self.http.generic(method, path, body, content_type="", headers=headers)
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
         content = answer.getvalue()
-        parsed = json.loads(content) if is_json else content
+        parsed = json.loads(content) if is_json and content else content
         return Answer(answer.status_code, parsed, dict(answer.headers))
 
     def get(self, path: str) -> Answer:
@@ -68,6 +69,12 @@ class Wire:
     def put(self, path: str, body: Any) -> Answer:
         """PUT"""
         return self.call("PUT", path, body)
+
+    def send_body(self, image_id: str, content: bytes, **headers: str) -> Answer:
+        """The whole image to the registry itself, as clients of 2019 send it."""
+        return self._answer(
+            "POST", f"/v1/imagefile/{image_id}", content, {**self._account, **headers}
+        )
 
     # ── what a push does, in its order ──
     def container(self, path: str) -> str:
@@ -158,9 +165,10 @@ class Wire:
     def push(self, path: str, content: bytes, *tags: str) -> dict[str, Any]:
         """A whole push of a small image, to its end: the image, proven and tagged."""
         image = self.announce(path, content)
-        address = self.begin_single(image["id"], content)
-        assert send(address, content).status == 200
-        sweep_after(lambda: self.complete_single(image["id"]))
+        if not image["uploaded"]:
+            address = self.begin_single(image["id"], content)
+            assert send(address, content).status == 200
+            sweep_after(lambda: self.complete_single(image["id"]))
         for tag in tags:
             answer = self.tag(image["container"], image["id"], tag)
             assert answer.status == 200, answer

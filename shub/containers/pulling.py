@@ -1,7 +1,8 @@
 """Pulling: an image's bytes for one who may have them, by an address of the store or through us."""
 
+import logging
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shub.containers import downloads, images
@@ -9,7 +10,9 @@ from shub.containers.models import Image
 from shub.containers.permissions import Caller
 from shub.containers.refs import LibraryRef
 from shub.errors import NotFound, Unavailable
-from shub.storage import object_store
+from shub.storage import NoSuchObject, object_store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,17 @@ class Pull:
         """The same, for a proxy in front of us that asks the store itself."""
         return object_store().inner_address(self.key)
 
-    def read(self, *, start: int, length: int) -> AbstractContextManager[Iterator[bytes]]:
+    @contextmanager
+    def read(self, *, start: int, length: int) -> Iterator[Iterator[bytes]]:
         """The bytes of a range, in pieces."""
-        return object_store().read(self.key, start=start, length=length)
+        try:
+            with object_store().read(self.key, start=start, length=length) as pieces:
+                yield pieces
+        except NoSuchObject as error:
+            log.exception("The store has lost %s, the bytes of %s.", self.key, self.image)
+            raise Unavailable(
+                "The registry's store has lost the bytes of this image. Tell the administrator."
+            ) from error
 
 
 def find(ref: LibraryRef, *, arch: str, by: Caller) -> Pull:

@@ -113,8 +113,20 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    # The handler of each refusal has already answered it: a 404 is no event for a log.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "filters": {
+        "faults_of_ours": {
+            "()": "django.utils.log.CallbackFilter",
+            # A 503 or a 507 is a refusal that was answered, no event for a log.
+            "callback": lambda record: getattr(record, "status_code", 500) == 500,
+        }
+    },
+    "loggers": {
+        "django.request": {"level": "ERROR", "filters": ["faults_of_ours"]},
+        # Strangers ask by any name, each with a stack trace; the answer says which name is right.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # At each HEAD it warns that the answer has a body, and drops that, as it should.
+        "gunicorn.http.wsgi": {"level": "ERROR"},
+    },
 }
 
 SILENCED_SYSTEM_CHECKS = [

@@ -1,7 +1,9 @@
 """The worker's threads get whole requests, and every body as it was sent."""
 
+import contextlib
 import hashlib
 import http.client
+import json
 import socket
 import subprocess
 import sys
@@ -154,10 +156,31 @@ def test_a_body_that_nobody_reads_does_not_become_the_next_request(port: int) ->
     connection.close()
 
 
-def test_what_is_no_request_is_refused(port: int) -> None:
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense-secret", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization Bearer secret", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: secret", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nExpect: secret", 417),
+        (b"GET /secret" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x", 414),
+        (b"GET / HTTP/1.1\r\nHost: x" + b"\r\na: secret" * 200, 431),
+    ],
+)
+def test_what_is_no_request_is_refused_in_the_envelope_and_not_repeated(
+    port: int, sent: bytes, status: int
+) -> None:
     with connected(port) as connection:
-        connection.sendall(b"nonsense\r\n\r\n")
-        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+        connection.sendall(sent + b"\r\n\r\n")
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(1000):
+                received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"application/json" in head
+    assert json.loads(body)["error"]["code"] == status
+    assert b"secret" not in received
     answers_at_once(port)
 
 
@@ -198,6 +221,34 @@ def test_one_thread_is_held_by_a_large_request_or_answer_for_a_while_only(
         began = time.monotonic()
         assert status(port, patience=30) == 200
         assert 1 < time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize(
+    ("address", "bytes_per_second", "whole"),
+    [
+        (b"/v1/imagefile/x", 80_000, True),
+        (b"//v1/imagefile/x", 10_000, False),
+        (b"/x", 80_000, False),
+    ],
+)
+def test_an_image_may_arrive_slowly_and_nothing_else_may(
+    port: int, address: bytes, bytes_per_second: int, whole: bool
+) -> None:
+    content = bytes(COLLECTED_BYTES + 300_000)
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (address, len(content))
+    with connected(port) as connection:
+        connection.sendall(head + content[:COLLECTED_BYTES])
+        rest = content[COLLECTED_BYTES:]
+        step = bytes_per_second // 10
+        received = b""
+        try:
+            for at in range(0, len(rest), step):
+                time.sleep(0.1)
+                connection.sendall(rest[at : at + step])
+            received = connection.recv(1000)
+        except ConnectionError:
+            pass  # hung up on
+    assert received.startswith(b"HTTP/1.1 200 ") is whole
 
 
 def answers_at_once(port: int) -> None:

@@ -41,8 +41,8 @@ class Command(BaseCommand):
             "size",
             nargs="?",
             type=lambda written: (size(written),),
-            help="such as 500GB or 1TiB; 'none' for no bound, 'default' for the site's own; without "
-            "it nothing is changed",
+            help="such as 500GB or 1TiB; 'none' for no bound, 'default' for the site's own; "
+            "without it nothing is changed",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

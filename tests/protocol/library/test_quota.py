@@ -1,0 +1,102 @@
+"""A plain quota per entity: refused with the figures, at the start and at the end of a push."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from shub.accounts.models import Entity
+from shub.audit.models import Event
+from shub.containers.models import Image
+from shub.storage import ObjectStore
+from shub.uploads.models import Upload
+from tests.factories import Person
+from tests.sif_files import sif_bytes
+from tests.stored import open_parts
+from tests.wire import send, sweep_after, wire
+
+pytestmark = pytest.mark.django_db
+
+PATH = "mara/tools/gcc"
+CONTENT = sif_bytes()
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(settings: Any, store: ObjectStore) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+
+
+def give(person: Person, quota: int | None) -> None:
+    Entity.objects.filter(user=person.user).update(quota_bytes=quota)
+
+
+def test_every_way_to_send_is_refused_at_its_first_step(mara: Person, store: ObjectStore) -> None:
+    give(mara, len(CONTENT) - 1)
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    for address in (f"/v2/imagefile/{image['id']}", f"/v2/imagefile/{image['id']}/_multipart"):
+        answer = client.post(address, {"filesize": len(CONTENT)})
+        assert answer.status == 507
+        for figure in ("mara", len(CONTENT) - 1, len(CONTENT)):
+            assert str(figure) in answer.message
+    assert client.send_body(image["id"], CONTENT).status == 507
+    assert not Upload.objects.exists()
+    assert open_parts(store) == []
+
+
+def test_what_fits_exactly_is_taken_and_the_answer_names_quota_and_usage(mara: Person) -> None:
+    give(mara, len(CONTENT))
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+    answer = sweep_after(lambda: client.complete_single(image["id"]))
+    assert answer.data["quota"] == {"quotaTotal": len(CONTENT), "quotaUsage": len(CONTENT)}
+    assert client.get("/v1/entities/mara").data["quota"] == len(CONTENT)
+
+
+def test_the_same_bytes_count_once(mara: Person) -> None:
+    give(mara, len(CONTENT))
+    wire(mara).push(PATH, CONTENT)
+    assert wire(mara).announce("mara/tools/copy", CONTENT)["uploaded"] is True
+
+
+def test_room_that_others_took_meanwhile_is_missed_at_completion(mara: Person) -> None:
+    give(mara, len(CONTENT))
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+    upload = client.begin_parts(image["id"], len(CONTENT))["uploadID"]
+    etag = send(client.part_address(image["id"], upload, 1, CONTENT), CONTENT).etag
+    client.push("mara/tools/other", sif_bytes(seed=2))
+    assert client.complete_single(image["id"]).status == 507
+    assert client.complete_parts(image["id"], upload, [etag]).status == 507
+    assert Image.objects.filter(blob__isnull=False).count() == 1
+    give(mara, None)
+    assert sweep_after(lambda: client.complete_single(image["id"])).status == 200
+
+
+def test_the_sites_default_counts_where_the_entity_has_none(mara: Person, settings: Any) -> None:
+    settings.DEFAULT_QUOTA_BYTES = 10
+    image = wire(mara).announce(PATH, CONTENT)
+    start = f"/v2/imagefile/{image['id']}"
+    assert wire(mara).post(start, {"filesize": len(CONTENT)}).status == 507
+    give(mara, 0)
+    assert wire(mara).post(start, {"filesize": len(CONTENT)}).status == 200
+
+
+def test_the_command_says_and_changes_a_quota_and_writes_it_down(mara: Person) -> None:
+    said = StringIO()
+    call_command("quota", "mara", stdout=said)
+    assert (
+        said.getvalue() == "mara stores 0 bytes and may store without bound (the site's default).\n"
+    )
+    call_command("quota", "mara", "2GB", stdout=StringIO())
+    assert Entity.objects.get(name="mara").quota_bytes == 2_000_000_000
+    assert Event.objects.get(action="entity.quota").detail == {"before": None, "after": 2 * 10**9}
+    call_command("quota", "mara", "default", stdout=StringIO())
+    assert Entity.objects.get(name="mara").quota_bytes is None
+    with pytest.raises(CommandError, match="no entity 'nobody'"):
+        call_command("quota", "nobody", "none")
+    with pytest.raises(CommandError, match="is no size"):
+        call_command("quota", "mara", "much")
