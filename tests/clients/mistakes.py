@@ -13,13 +13,17 @@ import difflib
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import psycopg2
 
 from tests import sif_files
 from tests.clients import live as registry
@@ -28,6 +32,7 @@ from tests.clients.apptainer import Apptainer
 from tests.clients.library_program import LibraryProgram
 from tests.clients.live import PROJECT, Live
 from tests.clients.outcome import Outcome, without_secrets
+from tests.quickstart.running import eventually, is_alive
 
 PAGE = PROJECT / "docs" / "how-to" / "troubleshooting.md"
 
@@ -39,6 +44,11 @@ LIBRARY = "scs-library-client v1.4.16, the library in SingularityCE 4.5"
 WRONG_TOKEN = "shub_" + "0" * 219
 
 FROZEN_SECONDS = 300
+
+# S3 forgives a quarter of an hour.
+AHEAD = "+20m"
+
+BACK_SECONDS = 60
 
 GIB = 1 << 30
 
@@ -111,7 +121,9 @@ class Desk:
         supervisor = _parent_of(self.live.pids["web"])
         os.kill(supervisor, signal.SIGSTOP)
         try:
-            os.kill(pid, signal.SIGKILL)
+            # gunicorn's workers end with it, if it is asked.
+            os.kill(pid, signal.SIGTERM if name == "web" else signal.SIGKILL)
+            eventually(lambda: not is_alive(pid), f"the end of {name}")
             yield
         finally:
             os.kill(supervisor, signal.SIGCONT)
@@ -130,6 +142,35 @@ class Desk:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
             _await_answer(self.live)
+
+    @contextlib.contextmanager
+    def fast_clock(self) -> Iterator[None]:
+        """Run the web server by a clock that is ahead by more than a store forgives."""
+        pid = self.live.pids["web"]
+        command = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+        environment = dict(
+            pair.split("=", 1)
+            for pair in Path(f"/proc/{pid}/environ").read_text().rstrip("\0").split("\0")
+        )
+        environment |= {
+            "LD_PRELOAD": str(obtain.faketime()),
+            "FAKETIME": AHEAD,
+            "NO_FAKE_STAT": "1",
+        }
+        with self.stopped("web"):
+            process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                _await_answer(self.live)
+                yield
+            finally:
+                process.terminate()
+                process.wait()
 
     def tidied(self, done: Outcome) -> str:
         """The outcome as the page shows it: without what is another at each run."""
@@ -396,36 +437,25 @@ def database_frozen(desk: Desk) -> Sequence[Outcome]:
         return [desk.cli().run("push", "-U", "image.sif", REF, seconds=FROZEN_SECONDS)]
 
 
-CLOCK = Path(tempfile.gettempdir()) / f"shub-mistakes-clock-{os.getpid()}"
-
-
-@mistake("wrong-clock", LD_PRELOAD="faketime", FAKETIME_TIMESTAMP_FILE=str(CLOCK))
+@mistake("wrong-clock", alone=True)
 def wrong_clock(desk: Desk) -> Sequence[Outcome]:
     desk.pushed("library://mara/tools/clock:1.0")
-    CLOCK.write_text("+2h\n")
-    return [
-        desk.cli().run("push", "-U", "image.sif", REF),
-        desk.cli("").run("pull", "pulled.sif", "library://mara/tools/clock:1.0"),
-    ]
+    with desk.fast_clock():
+        return [
+            desk.cli().run("push", "-U", "image.sif", REF),
+            desk.cli("").run("pull", "pulled.sif", "library://mara/tools/clock:1.0"),
+        ]
 
 
 # ── running ──
 @contextlib.contextmanager
 def desk_at(settings: Mapping[str, str]) -> Iterator[Desk]:
     """A registry with these settings, and a new user of it."""
-    given = dict(settings)
-    if "LD_PRELOAD" in given:
-        CLOCK.write_text("+0\n")
-        given |= {"LD_PRELOAD": str(obtain.faketime()), "FAKETIME_NO_CACHE": "1"}
-        given["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
-    try:
-        with (
-            registry.started(**given) as live,
-            tempfile.TemporaryDirectory(prefix="shub-mistakes-") as folder,
-        ):
-            yield Desk(live, obtain.apptainer().path, Path(folder))
-    finally:
-        CLOCK.unlink(missing_ok=True)
+    with (
+        registry.started(**settings) as live,
+        tempfile.TemporaryDirectory(prefix="shub-mistakes-") as folder,
+    ):
+        yield Desk(live, obtain.apptainer().path, Path(folder))
 
 
 def make_all(names: Sequence[str]) -> dict[str, str]:
@@ -498,17 +528,19 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _await_answer(live: Live) -> None:
-    """Wait until database and store answer again."""
-    give_up_at = time.monotonic() + 60
-    while time.monotonic() < give_up_at:
-        with contextlib.suppress(Exception):
-            live.rows("SELECT 1")
-            import urllib.request
+    """Wait until database, store and web server answer again."""
+    store = f"{live.store['endpoint']}/minio/health/ready"
 
-            with urllib.request.urlopen(f"{live.store['endpoint']}/minio/health/ready", timeout=5):
-                return
-        time.sleep(0.2)
-    raise AssertionError("The registry did not come back.")
+    def answers() -> bool:
+        try:
+            live.rows("SELECT 1")
+            for address in (store, f"{live.url}/version"):
+                urllib.request.urlopen(address, timeout=5).close()
+        except (psycopg2.Error, OSError):
+            return False
+        return True
+
+    eventually(answers, "an answer of all that was stopped", BACK_SECONDS)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def _wrong_form(request: Request, answer: Answer) -> str:
     path = path_of(request.target)
     if request.raw or not MACHINES.fullmatch(path):
         return ""
-    if "html" in answer.header("Content-Type") or answer.body[:15].lower().startswith(b"<!doctype"):
+    if answer.body and "html" in answer.header("Content-Type") + answer.body[:15].decode("latin-1"):
         return "HTML"
     if answer.status >= 400:
         if message_of(answer) is None:
