@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from shub.quickstart.clients import REMOTE, can_be_added
+from shub.remote_yaml import REMOTE, can_be_added
 
 # With all of them given, it asks nothing.
 KEY_OPTIONS = "--email admin@example.org --comment '' --password '' --push=false"

@@ -87,6 +87,9 @@ DATABASES = {
 # transaction another connection (PgBouncer in its transaction mode).
 DATABASE_PREPARE = env.boolean("DATABASE_PREPARE", True)
 
+# How long the web server waits for a Postgres that says nothing before it answers 503.
+DATABASE_PATIENCE_SECONDS = env.integer("DATABASE_PATIENCE_SECONDS", 5, minimum=1)
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-us"

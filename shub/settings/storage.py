@@ -62,8 +62,11 @@ MINIO_MULTIPART_UPLOAD = env.boolean("MINIO_MULTIPART_UPLOAD", True)
 # The stored bytes are read back and hashed either way.
 MINIO_SIGN_CONTENT_SHA256 = env.boolean("MINIO_SIGN_CONTENT_SHA256", True)
 
-# How long this server itself waits for the store: to connect, and between two pieces of an answer.
+# How long this server itself waits for the store: to connect; for an answer that costs the store
+# little, while a user waits; and for one that takes it long (joining parts), or between two pieces
+# of an object.
 MINIO_CONNECT_TIMEOUT_SECONDS = env.integer("MINIO_CONNECT_TIMEOUT_SECONDS", 5, minimum=1)
+MINIO_ANSWER_TIMEOUT_SECONDS = env.integer("MINIO_ANSWER_TIMEOUT_SECONDS", 10, minimum=1)
 MINIO_READ_TIMEOUT_SECONDS = env.integer("MINIO_READ_TIMEOUT_SECONDS", 60, minimum=1)
 
 # The folder that the store writes to, where that is on this machine: an upload that its disk has no

@@ -69,16 +69,19 @@ def upload_credentials() -> Credentials:
     return keys
 
 
-def minio_client() -> Minio:
-    """The client for the bucket and for whole objects."""
+def minio_client(*, quick: bool = False) -> Minio:
+    """The client for the bucket and for whole objects.
+
+    A `quick` one is for what costs the store little: it gives up on a silent store earlier.
+    """
     with _making:
-        return _make_minio_client(_configured_reach())
+        return _make_minio_client(_configured_reach(quick=quick))
 
 
-def boto3_client() -> "S3Client":
-    """The client for uploads in parts, for which minio has no public calls."""
+def boto3_client(*, quick: bool = False) -> "S3Client":
+    """The client for uploads in parts, for which minio has no public calls; `quick` as above."""
     with _making:
-        return _make_boto3_client(_configured_reach())
+        return _make_boto3_client(_configured_reach(quick=quick))
 
 
 def new_connections() -> urllib3.PoolManager:
@@ -135,7 +138,7 @@ class _Reach:
     read_seconds: int
 
 
-def _configured_reach() -> _Reach:
+def _configured_reach(*, quick: bool = False) -> _Reach:
     return _Reach(
         process_id=os.getpid(),
         server=settings.MINIO_SERVER,
@@ -145,7 +148,10 @@ def _configured_reach() -> _Reach:
         # A PEM file, for both clients: the site's own, else the public authorities.
         authorities=settings.MINIO_CA_FILE or certifi.where(),
         connect_seconds=settings.MINIO_CONNECT_TIMEOUT_SECONDS,
-        read_seconds=settings.MINIO_READ_TIMEOUT_SECONDS,
+        read_seconds=min(
+            settings.MINIO_READ_TIMEOUT_SECONDS,
+            settings.MINIO_ANSWER_TIMEOUT_SECONDS if quick else settings.MINIO_READ_TIMEOUT_SECONDS,
+        ),
     )
 
 

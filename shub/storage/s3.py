@@ -103,7 +103,7 @@ class S3Store:
     # ── in, by parts ──
     def start_parts(self, key: str) -> str:
         with _errors_translated():
-            begun = boto3_client().create_multipart_upload(
+            begun = boto3_client(quick=True).create_multipart_upload(
                 Bucket=settings.MINIO_BUCKET, Key=key, ContentType="application/octet-stream"
             )
         return begun["UploadId"]
@@ -134,7 +134,7 @@ class S3Store:
 
     def list_parts(self, key: str, store_id: str) -> list[Part]:
         with _errors_translated():
-            pages = boto3_client().get_paginator("list_parts")
+            pages = boto3_client(quick=True).get_paginator("list_parts")
             listed = [
                 part
                 for page in pages.paginate(
@@ -189,7 +189,7 @@ class S3Store:
     def abort_parts(self, key: str, store_id: str) -> None:
         try:
             with _errors_translated():
-                boto3_client().abort_multipart_upload(
+                boto3_client(quick=True).abort_multipart_upload(
                     Bucket=settings.MINIO_BUCKET, Key=key, UploadId=store_id
                 )
         except NoSuchObject:
@@ -209,7 +209,7 @@ class S3Store:
     # ── out ──
     def stat(self, key: str) -> StoredObject:
         with _errors_translated():
-            found = minio_client().stat_object(settings.MINIO_BUCKET, key)
+            found = minio_client(quick=True).stat_object(settings.MINIO_BUCKET, key)
         return StoredObject(key=key, size=found.size or 0, etag=_unquoted(found.etag or ""))
 
     @contextmanager

@@ -1,6 +1,6 @@
 """`/auth/tokens`: the page that clients print at login."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django import forms
 from django.contrib import messages
@@ -26,6 +26,11 @@ class NewTokenForm(forms.Form):
     days = forms.ChoiceField(choices=LIVES, required=False, initial="90", label="Life")
 
 
+def expiry(days: str) -> datetime | None:
+    """When a token that is made now ends, by the choice in LIVES."""
+    return timezone.now() + timedelta(days=int(days)) if days else None
+
+
 @login_required
 @never_cache
 def list_tokens(request: HttpRequest) -> HttpResponse:
@@ -33,14 +38,19 @@ def list_tokens(request: HttpRequest) -> HttpResponse:
     form = NewTokenForm(request.POST or None)
     text = ""
     if request.method == "POST" and form.is_valid():
-        days = form.cleaned_data["days"]
-        expires_at = timezone.now() + timedelta(days=int(days)) if days else None
         _, text = tokens.issue(
-            user=signed_in(request), name=form.cleaned_data["name"], expires_at=expires_at
+            user=signed_in(request),
+            name=form.cleaned_data["name"],
+            expires_at=expiry(form.cleaned_data["days"]),
         )
         form = NewTokenForm()
+    file_form = NewTokenForm(auto_id="file_%s", initial={"name": "remote.yaml"})
     own = Token.objects.valid().filter(user=signed_in(request)).order_by("-created_at")
-    return render(request, "web/tokens.html", {"form": form, "tokens": own, "text": text})
+    return render(
+        request,
+        "web/tokens.html",
+        {"form": form, "file_form": file_form, "tokens": own, "text": text},
+    )
 
 
 @login_required

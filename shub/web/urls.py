@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from shub.web import accounts, home, library, tokens
+from shub.web import accounts, home, library, remote_file, tokens
 
 
 class NameConverter(StringConverter):
@@ -19,6 +19,7 @@ urlpatterns = [
     path("account/sign-in", accounts.SignInView.as_view(), name="sign-in"),
     path("account/sign-out", accounts.SignOutView.as_view(), name="sign-out"),
     path("account/password", accounts.ChangePasswordView.as_view(), name="change-password"),
+    path("remote.yaml", remote_file.remote_file, name="remote-file"),
     path("auth/tokens", tokens.list_tokens, name="tokens"),
     path("auth/tokens/<name:public_id>/revoke", tokens.revoke, name="revoke-token"),
     path("library/<name:entity>/<name:collection>", library.show_collection, name="collection"),
