@@ -201,6 +201,7 @@ VARYING = (
     (re.compile(r"\b[0-9a-f]{24}\b"), "…"),
     (re.compile(r"(?<=sha256\.)[0-9a-f]{64}"), "…"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "…"),
+    (re.compile(r"(?<=bytes in )[\d.]+\w+"), "…"),
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
 )
 
@@ -280,11 +281,13 @@ def expired_token(desk: Desk) -> Sequence[Outcome]:
 
 @mistake("revoked-token")
 def revoked_token(desk: Desk) -> Sequence[Outcome]:
+    ref = "library://mara/tools/public:1.0"
+    desk.pushed(ref)
     with desk.changed(
         f"UPDATE accounts_token SET revoked_at = now() {MARAS_TOKENS}",
         f"UPDATE accounts_token SET revoked_at = NULL {MARAS_TOKENS}",
     ):
-        return [desk.cli().run("pull", "pulled.sif", "library://mara/tools/private:1.0")]
+        return [desk.cli().run("pull", "pulled.sif", ref)]
 
 
 @mistake("no-token-at-push")
@@ -306,11 +309,10 @@ def no_such_entity(desk: Desk) -> Sequence[Outcome]:
 
 @mistake("full-quota")
 def full_quota(desk: Desk) -> Sequence[Outcome]:
-    with desk.changed(
-        "UPDATE accounts_entity SET quota_bytes = 1000 WHERE name = 'mara'",
-        "UPDATE accounts_entity SET quota_bytes = NULL WHERE name = 'mara'",
-    ):
-        return [desk.cli().run("push", "-U", "image.sif", "library://mara/tools/full:1.0")]
+    # Of somebody who stores nothing yet: what mara stores is another size each time.
+    cli = desk.cli(desk.live.register("otto"))
+    assert desk.live.change("UPDATE accounts_entity SET quota_bytes = 1000000 WHERE name = 'otto'")
+    return [cli.run("push", "-U", "image.sif", "library://otto/tools/gcc:1.0")]
 
 
 @mistake("upper-case-name")
@@ -489,6 +491,11 @@ def with_block(page: str, name: str, said: str) -> str:
     """The page with these words for this mistake."""
     block(page, name)
     return _mark(name).sub(lambda found: f"{found[1]}{said}\n{found[3]}", page)
+
+
+def marks(page: str) -> list[str]:
+    """The names of the mistakes that the page has room for, in its order."""
+    return re.findall(r"^<!-- said: (\S+) -->$", page, re.MULTILINE)
 
 
 def _mark(name: str) -> re.Pattern[str]:
