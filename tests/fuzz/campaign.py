@@ -54,6 +54,7 @@ class Campaign:
     fault_counts: Counter[str] = field(default_factory=Counter)
     crashes: list[Exception] = field(default_factory=list)
     slowest: float = 0.0
+    slowest_kind: str = ""
     took: float = 0.0
 
     def __post_init__(self) -> None:
@@ -81,7 +82,7 @@ class Campaign:
         kinds = ", ".join(f"{what}: {count}" for what, count in sorted(self.kinds.items()))
         return (
             f"{self.asked} requests in {self.took:.0f} s by {THREADS} threads ({kinds}); "
-            f"slowest answer {self.slowest:.1f} s; {statuses}"
+            f"slowest answer {self.slowest:.1f} s ({self.slowest_kind}); {statuses}"
         )
 
     def report(self) -> str:
@@ -145,8 +146,9 @@ class Campaign:
             kind = request.kind or "step of a push"
             self.kinds[kind if kind in {"well-formed", "step of a push"} else "mutated"] += 1
             self.statuses[str(answer.status) if answer else "none owed"] += 1
-            if not request.waits:
-                self.slowest = max(self.slowest, seconds)
+            if not request.waits and seconds > self.slowest:
+                self.slowest = seconds
+                self.slowest_kind = f"{kind}: {_shown(request.pack()[:120])}"
             if what:
                 self._keep(what, request, answer)
         return answer

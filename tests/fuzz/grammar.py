@@ -23,6 +23,19 @@ ARCH_QUERIES = (
     "?arch=none",
 )
 
+RANGES = (
+    b"bytes=0-",
+    b"bytes=0-0",
+    b"bytes=100-199",
+    b"bytes=-500",
+    b"bytes=33999-",
+    b"bytes=34000-",
+    b"bytes=0-99999999999999999999",
+    b"bytes=5-1",
+    b"bytes=0-1,5-6",
+    b"lines=0-1",
+)
+
 ZEROES = {
     "deleted": False,
     "createdBy": "",
@@ -42,12 +55,10 @@ def well_formed(chance: random.Random, world: World) -> Request:
         content = body
     else:
         content = b"" if body is None else json.dumps(body).encode()
-    return Request(
-        method.encode(),
-        target.encode(),
-        [(b"Host", b"127.0.0.1"), *authorization(chance, world)],
-        content,
-    )
+    headers = [(b"Host", b"127.0.0.1"), *authorization(chance, world)]
+    if target.startswith("/v1/imagefile/") and method == "GET" and chance.random() < 0.3:
+        headers.append((b"Range", chance.choice(RANGES)))
+    return Request(method.encode(), target.encode(), headers, content)
 
 
 def authorization(chance: random.Random, world: World) -> list[tuple[bytes, bytes]]:

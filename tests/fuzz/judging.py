@@ -9,9 +9,9 @@ from urllib.parse import unquote_to_bytes
 from tests.fuzz.connection import Answer, Request
 from tests.fuzz.world import World
 
-# Machines ask here: they get JSON.
+# Machines ask here: they get JSON. (/remote.yaml is a page that happens to be a file.)
 MACHINES = re.compile(
-    rb"/(v[12]/.*|version/?|assets/config/config\.prod\.json/?|pks/(lookup|add)/?|remote\.yaml)",
+    rb"/(v[12]/.*|version/?|assets/config/config\.prod\.json/?|pks/(lookup|add)/?)",
     re.DOTALL,
 )
 
@@ -39,7 +39,7 @@ ALLOWED = {503: (TRANSFERS_TAKEN, VERIFYING), 507: (NO_ROOM, OVER_QUOTA)}
 # What answers without an envelope: the site's own documents, a key list, an image's bytes, and the
 # bare object that the clients read.
 BARE = re.compile(
-    rb"/(assets/config/config\.prod\.json/?|pks/lookup/?|remote\.yaml|v1/imagefile/.*"
+    rb"/(assets/config/config\.prod\.json/?|pks/lookup/?|v1/imagefile/.*"
     rb"|v1/rbac/users/current/?)",
     re.DOTALL,
 )
@@ -47,6 +47,8 @@ BARE = re.compile(
 IMAGE_FILE = re.compile(rb"/v1/imagefile/.+", re.DOTALL)
 
 HASH = re.compile(rb":sha256\.([0-9a-f]{64})/?$")
+
+RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 
 # A token of ours, or the beginning of one.
 TOKEN = re.compile(rb"shub_[0-9A-Za-z]{20}")
@@ -128,6 +130,8 @@ def _wrong_form(request: Request, answer: Answer) -> str:
         return ""
     if answer.body and "html" in answer.header("Content-Type") + answer.body[:15].decode("latin-1"):
         return "HTML"
+    if answer.status in {206, 416}:
+        return _wrong_range(answer)
     if answer.status >= 400:
         if message_of(answer) is None:
             return f"an error without its envelope: {answer.body[:200]!r}"
@@ -137,6 +141,20 @@ def _wrong_form(request: Request, answer: Answer) -> str:
     body = _json(answer)
     if not isinstance(body, dict) or set(body) != {"data"}:
         return f"a success without its envelope: {answer.body[:200]!r}"
+    return ""
+
+
+def _wrong_range(answer: Answer) -> str:
+    """What is wrong with a part of an image, or with saying that there is no such part."""
+    said = answer.header("Content-Range")
+    found = RANGE.fullmatch(said)
+    if found is None or (found[1] is None) == (answer.status == 206):
+        return f"a Content-Range of {said!r}"
+    if found[1] is None:
+        return "bytes that were not to be had" if answer.body else ""
+    start, end, total = int(found[1]), int(found[2]), int(found[3])
+    if not start <= end < total or len(answer.body) != end - start + 1:
+        return f"{len(answer.body)} bytes for {said!r}"
     return ""
 
 
