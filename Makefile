@@ -79,7 +79,15 @@ check: venv-dev ## look for faults without running anything: style, types, impor
 	$(BIN)/djlint shub/web/templates --check --lint --quiet
 	@$(CHECK_SITE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(CHECK_SITE) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@$(call describe,--fail-on-warn --validate) | diff -u docs/reference/openapi.yaml - \
+		|| { echo "docs/reference/openapi.yaml is not what the views say: run make openapi." >&2; exit 1; }
 	$(BIN)/pytest -q -p no:cacheprovider tests/unit/test_docs.py
+
+describe = $(CHECK_SITE) $(BIN)/python -W ignore::RuntimeWarning manage.py spectacular $(1)
+
+.PHONY: openapi
+openapi: venv-dev ## write the API's description, docs/reference/openapi.yaml, anew from the views
+	@$(call describe,--file docs/reference/openapi.yaml)
 
 .PHONY: test
 test: venv-dev clients ## run all tests: real Postgres, real stores, real clients; more by ARGS="-k ..."

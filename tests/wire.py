@@ -1,4 +1,7 @@
-"""The library's wire, as clients speak it: what they send, what they accept, nothing more."""
+"""The library's wire, as clients speak it: what they send, what they accept, nothing more.
+
+Every answer is held against the API's description.
+"""
 
 import hashlib
 import http.client
@@ -10,6 +13,7 @@ from urllib.parse import urlsplit
 from django.test import Client
 
 from shub.uploads.sweeper import Sweeper
+from tests.described import assert_described
 from tests.factories import Person
 
 
@@ -56,6 +60,9 @@ class Wire:
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
         content = answer.getvalue()
         parsed = json.loads(content) if is_json and content else content
+        assert_described(
+            method, path, answer.status_code, answer.headers.get("Content-Type", ""), parsed
+        )
         return Answer(answer.status_code, parsed, dict(answer.headers))
 
     def get(self, path: str) -> Answer:

@@ -8,5 +8,21 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["shub.api.negotiation.JSONWhateverTheType"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "shub.api.errors.answer_exception",
+    "DEFAULT_SCHEMA_CLASS": "shub.api.description.Schema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+# What `manage.py spectacular` writes into docs/reference/openapi.yaml.
+SPECTACULAR_SETTINGS = {
+    "TITLE": "shub",
+    "DESCRIPTION": (
+        "What the machines' doors of a registry answer. The Library API is what `singularity` and "
+        "`apptainer` speak. A reference has slashes of its own: they stand in the path as they are."
+    ),
+    "VERSION": "2.0.0-alpha.2",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["shub.api.description.without_last_slash"],
+    "POSTPROCESSING_HOOKS": ["shub.api.description.closed"],
+    "COMPONENT_SPLIT_REQUEST": False,
 }

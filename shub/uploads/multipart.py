@@ -83,9 +83,14 @@ def check_size(size: int, kind: Upload.Kind) -> None:
     if size < 1:
         raise Invalid(f"An image has at least one byte; this one is said to have {size}.")
     if kind == Upload.Kind.SINGLE and size > LARGEST_PART:
+        way = (
+            "push it with a client that sends parts (Singularity 3.5.3 or newer, any Apptainer)."
+            if settings.MINIO_MULTIPART_UPLOAD
+            else "ask the administrator to let clients send parts (MINIO_MULTIPART_UPLOAD)."
+        )
         raise Invalid(
             f"One upload address takes at most {LARGEST_PART} bytes (5 GiB), the image has {size}: "
-            "push it with a client that sends parts (Singularity 3.6 or newer, any Apptainer)."
+            + way
         )
     if size > LARGEST_PART * MOST_PARTS:
         raise Invalid(f"A store takes at most {LARGEST_PART * MOST_PARTS} bytes, not {size}.")
@@ -170,6 +175,7 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
     image = pushable_image(image_id, by=by)
     uploads = image.uploads.filter(created_by=by, kind=Upload.Kind.SINGLE).order_by("-id")
     for upload in uploads[:UPLOADS_LOOKED_AT]:
+        upload.container = image.container
         if upload.state == State.OPEN:
             arrived = arrived_parts(upload)
             if arrived:
@@ -240,6 +246,7 @@ def own_upload(*, image_id: str, upload_id: str, by: User) -> Upload:
     found = next(iter(image.uploads.filter(public_id=upload_id, created_by=by)[:1]), None)
     if found is None:
         raise Conflict(f"You have no upload {upload_id!r} of this image. Push it again.")
+    found.container = image.container
     return found
 
 

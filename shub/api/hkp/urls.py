@@ -5,6 +5,6 @@ from django.urls import re_path
 from shub.api.hkp import views
 
 urlpatterns = [
-    re_path(r"^pks/lookup/?$", views.lookup),
-    re_path(r"^pks/add/?$", views.add),
+    re_path(r"^pks/lookup/?$", views.LookupView.as_view()),
+    re_path(r"^pks/add/?$", views.AddView.as_view()),
 ]

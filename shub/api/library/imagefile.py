@@ -6,14 +6,16 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shub.api import transfers
 from shub.api.authentication import bearer
+from shub.api.description import ARCH, described, enveloped
 from shub.api.library.door import LibraryView, asked_arch, asked_host, pusher, used_token
-from shub.api.library.uploads import answer_completion
+from shub.api.library.uploads import CompletionObject, answer_completion
 from shub.containers import pulling, refs
 from shub.containers.pulling import Pull
 from shub.errors import Invalid, Refusal
@@ -46,6 +48,18 @@ class LengthRequired(APIException):
 class ImageFileView(LibraryView):
     """`v1/imagefile/REF`"""
 
+    @described(
+        "An image's bytes",
+        answers={
+            200: OpenApiResponse({"type": "string", "format": "binary"}, description="All of it."),
+            206: OpenApiResponse({"type": "string", "format": "binary"}, description="A range."),
+            416: OpenApiResponse(None, description="The range begins behind the end."),
+            303: OpenApiResponse(None, description="The bytes are at the store's address."),
+        },
+        refusals=[404],
+        parameters=[ARCH],
+        media_type="application/octet-stream",
+    )
     def get(self, request: Request, ref: str) -> HttpResponseBase:
         """The bytes: from the store, where the client can follow there, else through us."""
         pull = find(request, ref)
@@ -63,6 +77,12 @@ class ImageFileView(LibraryView):
         pull = find(request, ref)
         return HttpResponse(headers={**DOWNLOAD, "Content-Length": str(pull.size)})
 
+    @described(
+        "Send an image as one body, for the image of this id",
+        answers={200: enveloped(CompletionObject)},
+        refusals=[403, 409, 411, 507],
+        request={"application/octet-stream": {"type": "string", "format": "binary"}},
+    )
     def post(self, request: Request, ref: str) -> Response:
         """The whole image as one body, for the image of this id. Exactly 200."""
         by = pusher(request)

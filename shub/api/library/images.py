@@ -6,6 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shub.api.description import ARCH, answering, described, enveloped
 from shub.api.library import objects
 from shub.api.library.door import (
     MOST_DESCRIPTION,
@@ -38,6 +39,12 @@ class NewImage(serializers.Serializer[None]):
 class ImagesView(LibraryView):
     """`v1/images`"""
 
+    @described(
+        "Announce an image that is to be sent, or need not be",
+        answers={200: enveloped(objects.ImageObject)},
+        refusals=[403, 409],
+        request=NewImage,
+    )
     def post(self, request: Request) -> Response:
         """The image that the caller is about to send, or need not send."""
         by = pusher(request)
@@ -55,11 +62,23 @@ class ImagesView(LibraryView):
 class ImageView(LibraryView):
     """`v1/images/REF`"""
 
+    @described(
+        "The image that a reference means",
+        answers={200: enveloped(objects.ImageObject)},
+        refusals=[404],
+        parameters=[ARCH],
+    )
     def get(self, request: Request, ref: str) -> Response:
         """The image that the reference means to this caller."""
         image = images.find_image(refs.parse(ref), arch=asked_arch(request) or "", by=request.user)
         return answer(image_object(image))
 
+    @described(
+        "Remove an image, with all its tags",
+        answers={200: enveloped(objects.ImageObject)},
+        refusals=[403, 404, 409],
+        parameters=[ARCH],
+    )
     def delete(self, request: Request, ref: str) -> Response:
         """Remove the image, with all its tags. Exactly 200: clients take 204 for a failure."""
         removed = removal.remove_image(
@@ -79,26 +98,41 @@ class ArchTag(serializers.Serializer[None]):
     Arch = serializers.CharField(allow_blank=True, required=False, default="")
 
 
+# arch → tag → image id, and tag → image id.
+ArchTagsAnswer = answering(
+    "ArchTags", serializers.DictField(child=serializers.DictField(child=objects.ObjectIdField()))
+)
+TagsAnswer = answering("Tags", serializers.DictField(child=objects.ObjectIdField()))
+
+
 class ArchTagsView(LibraryView):
     """`v2/tags/CONTAINER_ID`"""
 
+    @described("Every tag, by arch", answers={200: ArchTagsAnswer}, refusals=[404])
     def get(self, request: Request, container_id: str) -> Response:
         """Every tag: arch → tag → image id."""
         return answer(tagging.tags_by_arch(container_id, by=request.user))
 
+    @described(
+        "Set a tag for one arch",
+        answers={200: ArchTagsAnswer},
+        refusals=[403, 409],
+        request=ArchTag,
+    )
     def post(self, request: Request, container_id: str) -> Response:
         """Set one tag. Exactly 200: clients take 201 for a failure."""
         by = pusher(request)
         body = self.read(request, ArchTag)
+        arch = arch_named(body["Arch"])
         tagging.set_tag(
             container_id=container_id,
             name=body["Tag"],
-            arch=arch_named(body["Arch"]),
+            arch=arch,
             image_id=body["ImageID"],
             by=by,
             token=used_token(request),
         )
-        return answer({body["Arch"]: {body["Tag"]: body["ImageID"]}})
+        return answer({arch: {body["Tag"]: body["ImageID"]}})
 
 
 class TagMap(serializers.Serializer[None]):
@@ -116,6 +150,7 @@ class TagMap(serializers.Serializer[None]):
 class TagsView(LibraryView):
     """`v1/tags/CONTAINER_ID`, for clients that know no arch."""
 
+    @described("Every tag once", answers={200: TagsAnswer}, refusals=[404])
     def get(self, request: Request, container_id: str) -> Response:
         """Every tag once: tag → image id, amd64's where there are several."""
         by_arch = tagging.tags_by_arch(container_id, by=request.user)
@@ -124,6 +159,14 @@ class TagsView(LibraryView):
             flat.update(by_arch[arch])
         return answer(flat)
 
+    @described(
+        "Set tags",
+        answers={200: TagsAnswer},
+        refusals=[403, 409],
+        request={
+            "application/json": {"type": "object", "additionalProperties": {"type": "string"}}
+        },
+    )
     def post(self, request: Request, container_id: str) -> Response:
         """Set one tag, as `{"Tag", "ImageID"}`, or several, as the map that GET gives."""
         by = pusher(request)

@@ -4,6 +4,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shub.api.description import described, enveloped
 from shub.api.library import objects
 from shub.api.library.door import MOST_DESCRIPTION, LibraryView, answer, pusher
 from shub.containers import namespaces
@@ -38,6 +39,12 @@ class NewContainer(serializers.Serializer[None]):
 class EntitiesView(LibraryView):
     """`v1/entities`"""
 
+    @described(
+        "The entity to push into",
+        answers={200: enveloped(objects.EntityObject)},
+        refusals=[403],
+        request=NewEntity,
+    )
     def post(self, request: Request) -> Response:
         """The entity to push into, if it is the caller's."""
         by = pusher(request)
@@ -48,6 +55,7 @@ class EntitiesView(LibraryView):
 class EntityView(LibraryView):
     """`v1/entities/NAME`"""
 
+    @described("An entity", answers={200: enveloped(objects.EntityObject)}, refusals=[404])
     def get(self, request: Request, entity: str) -> Response:
         """The entity."""
         return answer(objects.entity(namespaces.find_entity(entity, by=request.user)))
@@ -56,6 +64,12 @@ class EntityView(LibraryView):
 class CollectionsView(LibraryView):
     """`v1/collections`"""
 
+    @described(
+        "The collection to push into, made if it is missing",
+        answers={200: enveloped(objects.CollectionObject)},
+        refusals=[403, 409],
+        request=NewCollection,
+    )
     def post(self, request: Request) -> Response:
         """The collection to push into, made if it is missing."""
         by = pusher(request)
@@ -72,6 +86,7 @@ class CollectionsView(LibraryView):
 class CollectionView(LibraryView):
     """`v1/collections/ENTITY/COLLECTION`"""
 
+    @described("A collection", answers={200: enveloped(objects.CollectionObject)}, refusals=[404])
     def get(self, request: Request, entity: str, collection: str) -> Response:
         """The collection."""
         found = namespaces.find_collection(entity, collection, by=request.user)
@@ -81,6 +96,12 @@ class CollectionView(LibraryView):
 class ContainersView(LibraryView):
     """`v1/containers`"""
 
+    @described(
+        "The container to push into, made if it is missing",
+        answers={200: enveloped(objects.ContainerObject)},
+        refusals=[403, 409],
+        request=NewContainer,
+    )
     def post(self, request: Request) -> Response:
         """The container to push into, made if it is missing."""
         by = pusher(request)
@@ -97,6 +118,7 @@ class ContainersView(LibraryView):
 class ContainerView(LibraryView):
     """`v1/containers/ENTITY/COLLECTION/CONTAINER`"""
 
+    @described("A container", answers={200: enveloped(objects.ContainerObject)}, refusals=[404])
     def get(self, request: Request, entity: str, collection: str, container: str) -> Response:
         """The container."""
         found = namespaces.find_container(entity, collection, container, by=request.user)

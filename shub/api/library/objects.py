@@ -1,15 +1,107 @@
 """The four objects of the wire (wire contract A.2): the one place that knows their camelCase.
 
 Clients decode strictly: strings, integers, booleans and lists of exactly these kinds, times with a
-zone, or the whole call fails.
+zone, or the whole call fails. Each object is described once, and built by hand beside that, since
+hot requests build them; the tests hold what is built against what is described.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rest_framework import serializers
+
 from shub.accounts.models import Entity
 from shub.containers import usage
 from shub.containers.models import Collection, Container, Image
+from shub.public_ids import PATTERN
+
+
+class ObjectIdField(serializers.RegexField):
+    """A public id: clients of 2018 read nothing else as one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(PATTERN, **options)
+
+
+class WireObject(serializers.Serializer[Any]):
+    """What all four have."""
+
+    id = ObjectIdField()
+    description = serializers.CharField(allow_blank=True)
+    customData = serializers.CharField(allow_blank=True)
+    deleted = serializers.BooleanField()
+    createdAt = serializers.DateTimeField()
+
+
+class EntityObject(WireObject):
+    """An entity: the namespace of a user, or of the site."""
+
+    name = serializers.CharField()
+    collections = serializers.ListField(
+        child=ObjectIdField(), help_text="Empty: there may be many."
+    )
+    size = serializers.IntegerField(help_text="0: it is not summed up for this.")
+    quota = serializers.IntegerField(help_text="Bytes; 0: no bound.")
+    defaultPrivate = serializers.BooleanField()
+
+
+class CollectionObject(WireObject):
+    """A collection of containers."""
+
+    name = serializers.CharField()
+    entity = ObjectIdField()
+    entityName = serializers.CharField()
+    containers = serializers.ListField(child=ObjectIdField(), help_text="Empty: there may be many.")
+    size = serializers.IntegerField(help_text="0: it is not summed up for this.")
+    private = serializers.BooleanField()
+
+
+class ContainerObject(WireObject):
+    """A container: a name under which images are pushed."""
+
+    name = serializers.CharField()
+    fullDescription = serializers.CharField(allow_blank=True)
+    collection = ObjectIdField()
+    collectionName = serializers.CharField()
+    entity = ObjectIdField()
+    entityName = serializers.CharField()
+    images = serializers.ListField(child=ObjectIdField(), help_text="Empty: there may be many.")
+    imageTags = serializers.DictField(
+        child=ObjectIdField(), help_text="The newest tags in a search; else empty: see v2/tags."
+    )
+    archTags = serializers.DictField(
+        child=serializers.DictField(child=ObjectIdField()), help_text="Empty: see v2/tags."
+    )
+    size = serializers.IntegerField(help_text="0: it is not summed up for this.")
+    downloadCount = serializers.IntegerField()
+    stars = serializers.IntegerField()
+    private = serializers.BooleanField()
+    readOnly = serializers.BooleanField()
+
+
+class ImageObject(WireObject):
+    """An image: one SIF file, known by its hash."""
+
+    hash = serializers.RegexField(r"^sha256\.[0-9a-f]{64}$")
+    container = ObjectIdField()
+    containerName = serializers.CharField()
+    collection = ObjectIdField()
+    collectionName = serializers.CharField()
+    entity = ObjectIdField()
+    entityName = serializers.CharField()
+    blob = serializers.CharField(allow_blank=True, help_text="Empty: no bytes have come yet.")
+    size = serializers.IntegerField(help_text="Bytes, exactly; 0: no bytes have come yet.")
+    uploaded = serializers.BooleanField(help_text="The client need not send it.")
+    arch = serializers.CharField(allow_blank=True, help_text="By its SIF header; empty: unknown.")
+    signed = serializers.BooleanField(help_text="It has a signature: a claim, not verified.")
+    fingerprints = serializers.ListField(child=serializers.RegexField(r"^[0-9A-F]{40}$"))
+    encrypted = serializers.BooleanField()
+    tags = serializers.ListField(
+        child=serializers.CharField(), help_text="In a search; else empty."
+    )
+    containerDescription = serializers.CharField(allow_blank=True)
+    containerStars = serializers.IntegerField()
+    containerDownloads = serializers.IntegerField()
 
 
 def entity(row: Entity) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shub.api.description import answering, described, enveloped
 from shub.api.library.door import LibraryView, answer, asked_host, pusher, used_token
-from shub.containers import usage
+from shub.containers import namespaces, usage
 from shub.containers.images import pushable_image
 from shub.errors import Invalid, NotFound
 from shub.storage import Part
@@ -58,9 +59,56 @@ class MultipartAbortion(serializers.Serializer[None]):
     uploadID = serializers.CharField()
 
 
+class Quota(serializers.Serializer[None]):
+    """What the entity may store and stores, in bytes; a total of 0 is no bound."""
+
+    quotaTotal = serializers.IntegerField()
+    quotaUsage = serializers.IntegerField()
+
+
+class CompletionObject(serializers.Serializer[None]):
+    """What clients print after a push."""
+
+    quota = Quota()
+    containerUrl = serializers.CharField(help_text="Of the page, below the registry's address.")
+
+
+class AddressObject(serializers.Serializer[None]):
+    """Where the whole image is PUT."""
+
+    uploadURL = serializers.URLField()
+
+
+class PartAddressObject(serializers.Serializer[None]):
+    """Where a part is PUT."""
+
+    presignedURL = serializers.URLField()
+
+
+class UploadOptions(serializers.Serializer[None]):
+    """A map of strings: a JSON boolean fails the client's decoder."""
+
+    s3compliant = serializers.ChoiceField(["true", "false"])
+
+
+class UploadObject(serializers.Serializer[None]):
+    """An upload in parts."""
+
+    uploadID = serializers.CharField()
+    totalParts = serializers.IntegerField()
+    partSize = serializers.IntegerField(help_text="Bytes, of each part but the last.")
+    options = UploadOptions()
+
+
 class SingleView(LibraryView):
     """`POST v2/imagefile/IMAGE_ID`"""
 
+    @described(
+        "Begin to send an image as one body to the store",
+        answers={200: enveloped(AddressObject)},
+        refusals=[403, 507],
+        request=SingleRequest,
+    )
     def post(self, request: Request, image_id: str) -> Response:
         """The address for the whole image, bound to its hash."""
         by = pusher(request)
@@ -80,6 +128,11 @@ class SingleView(LibraryView):
 class SingleCompletionView(LibraryView):
     """`PUT v2/imagefile/IMAGE_ID/_complete`"""
 
+    @described(
+        "Say that the one body was sent",
+        answers={200: enveloped(CompletionObject)},
+        refusals=[403, 409, 507],
+    )
     def put(self, request: Request, image_id: str) -> Response:
         """The bytes are there: verify them."""
         upload = multipart.complete_single(image_id=image_id, by=pusher(request))
@@ -89,6 +142,12 @@ class SingleCompletionView(LibraryView):
 class MultipartView(LibraryView):
     """`v2/imagefile/IMAGE_ID/_multipart`"""
 
+    @described(
+        "Begin to send an image in parts to the store",
+        answers={200: enveloped(UploadObject)},
+        refusals=[403, 404, 507],
+        request=MultipartRequest,
+    )
     def post(self, request: Request, image_id: str) -> Response:
         """Begin; NotFound where the site wants single uploads: clients then send one body."""
         if not settings.MINIO_MULTIPART_UPLOAD:
@@ -112,6 +171,12 @@ class MultipartView(LibraryView):
             }
         )
 
+    @described(
+        "Ask for the address of one part",
+        answers={200: enveloped(PartAddressObject)},
+        refusals=[403, 409],
+        request=PartRequest,
+    )
     def put(self, request: Request, image_id: str) -> Response:
         """The address for one part."""
         by = pusher(request)
@@ -131,6 +196,12 @@ class MultipartView(LibraryView):
 class MultipartCompletionView(LibraryView):
     """`PUT v2/imagefile/IMAGE_ID/_multipart_complete`"""
 
+    @described(
+        "Say that all parts were sent",
+        answers={200: enveloped(CompletionObject)},
+        refusals=[403, 409, 507],
+        request=MultipartCompletion,
+    )
     def put(self, request: Request, image_id: str) -> Response:
         """The parts are there: join and verify them."""
         by = pusher(request)
@@ -147,6 +218,12 @@ class MultipartCompletionView(LibraryView):
 class MultipartAbortionView(LibraryView):
     """`PUT v2/imagefile/IMAGE_ID/_multipart_abort`"""
 
+    @described(
+        "Give an upload up",
+        answers={200: answering("Nothing", serializers.DictField())},
+        refusals=[403, 409],
+        request=MultipartAbortion,
+    )
     def put(self, request: Request, image_id: str) -> Response:
         """Give the upload up."""
         by = pusher(request)
@@ -185,7 +262,7 @@ def answer_completion(upload: Upload | None, *, image_id: str, request: Request)
             raise Invalid(upload.reason)
         if upload.state not in Upload.ARRIVED:
             multipart.refuse_ended(upload)
-        container = upload.container
+        container = namespaces.container_of(upload.container_id)
     else:
         container = pushable_image(image_id, by=pusher(request)).container
     entity = container.collection.entity

@@ -17,8 +17,8 @@ def at(pattern: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
 
 
 urlpatterns = [
-    at(r"assets/config/config\.prod\.json", site.service_document),
-    at(r"version", site.version),
+    at(r"assets/config/config\.prod\.json", site.ServicesView.as_view()),
+    at(r"version", site.VersionView.as_view()),
     at(r"v1/token-status", site.TokenStatusView.as_view()),
     at(r"v1/rbac/users/current", site.CurrentUserView.as_view()),
     at(r"v1/oci-redirect", site.OCIRedirectView.as_view()),
