@@ -8,5 +8,6 @@ handler400 = "shub.api.errors.answer_bad_request"
 urlpatterns = [
     path("", include("shub.api.library.urls")),
     path("", include("shub.api.hkp.urls")),
+    path("", include("shub.api.shub.urls")),
     path("", include("shub.web.urls")),
 ]

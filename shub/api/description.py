@@ -95,7 +95,8 @@ class Schema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         """By the door: the addresses of one protocol stand together."""
-        return ["keystore" if self.path.startswith("/pks") else "library"]
+        doors = {"/pks": "keystore", "/api": "shub", "/container": "shub"}
+        return [doors.get(f"/{self.path.split('/')[1]}", "library")]
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

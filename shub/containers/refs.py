@@ -55,7 +55,7 @@ def parse(written: str) -> LibraryRef:
     """
     path, _, tag = written.partition(":")
     names = [name.lower() for name in path.split("/") if name]
-    if not 1 <= len(names) <= 3:
+    if not 1 <= len(names) <= 3 or "\0" in written:
         raise NotFound(f"{written!r} is no reference: expected ENTITY/COLLECTION/CONTAINER:TAG.")
     defaults = [settings.DEFAULT_ENTITY, settings.DEFAULT_COLLECTION]
     entity, collection, container = defaults[: 3 - len(names)] + names

@@ -1,0 +1,1 @@
+"""What `shub://` references and the old sregistry client ask: pulls of public images."""
