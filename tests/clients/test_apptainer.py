@@ -349,6 +349,21 @@ def test_a_public_image_is_pulled_by_those_who_are_logged_in(
         assert_pulled(user, f"{ref}:v1", image.digest)
 
 
+@pytest.mark.action("pull-token")
+def test_no_token_is_taken_along_to_a_store_that_refuses_it(
+    new_apptainer: NewApptainer, live_strict: Live, make_sif: MakeSif
+) -> None:
+    image = make_sif(size=12 * MIB)
+    ref = f"library://{live_strict.entity}/clients/container:v1"
+    cli, anonymous = new_apptainer(), new_apptainer()
+    cli.use_remote(live_strict.url, token=live_strict.token)
+    anonymous.use_remote(live_strict.url)
+    assert_done(cli.run("push", "-U", image.path, ref))
+
+    for user in (cli, anonymous):
+        assert_pulled(user, ref, image.digest)
+
+
 @pytest.mark.action("pull-short")
 def test_a_short_reference_means_the_sites_own_images(
     owner: Apptainer, anonymous: Apptainer, make_sif: MakeSif, collection: str
