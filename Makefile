@@ -107,3 +107,7 @@ lock: venv-dev ## compile requirements*.in into the pinned files
 .PHONY: faults
 faults: venv-dev clients ## kill each process at each moment of a push, for some minutes (the short form is in test)
 	$(BIN)/pytest tests/faults -m faults $(ARGS)
+
+.PHONY: fuzz
+fuzz: venv-dev ## 100,000 random and mutated requests against a live registry (the short form is in test)
+	$(BIN)/pytest tests/fuzz -m fuzz $(ARGS)

@@ -74,6 +74,11 @@ def pushable_container(public_id: str, *, by: User) -> Container:
     return found
 
 
+def container_of(key: int) -> Container:
+    """The container of this primary key with its parents, for who has been let in already."""
+    return Container.objects.select_related("collection__entity").get(pk=key)
+
+
 def ensure_entity(name: str, *, by: User) -> Entity:
     """The entity to push into. None is ever made by a push: entities come with their users."""
     entity = _first(Entity.objects.filter(name=name.lower()))
@@ -103,6 +108,7 @@ def ensure_collection(*, entity_id: str, name: str, description: str, by: User) 
             "created_by": by,
         },
     )
+    collection.entity = entity
     return collection
 
 

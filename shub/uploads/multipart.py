@@ -175,6 +175,7 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
     image = pushable_image(image_id, by=by)
     uploads = image.uploads.filter(created_by=by, kind=Upload.Kind.SINGLE).order_by("-id")
     for upload in uploads[:UPLOADS_LOOKED_AT]:
+        upload.container = image.container
         if upload.state == State.OPEN:
             arrived = arrived_parts(upload)
             if arrived:
@@ -245,6 +246,7 @@ def own_upload(*, image_id: str, upload_id: str, by: User) -> Upload:
     found = next(iter(image.uploads.filter(public_id=upload_id, created_by=by)[:1]), None)
     if found is None:
         raise Conflict(f"You have no upload {upload_id!r} of this image. Push it again.")
+    found.container = image.container
     return found
 
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from shub.api.description import answering, described, enveloped
 from shub.api.library.door import LibraryView, answer, asked_host, pusher, used_token
-from shub.containers import usage
+from shub.containers import namespaces, usage
 from shub.containers.images import pushable_image
 from shub.errors import Invalid, NotFound
 from shub.storage import Part
@@ -262,7 +262,7 @@ def answer_completion(upload: Upload | None, *, image_id: str, request: Request)
             raise Invalid(upload.reason)
         if upload.state not in Upload.ARRIVED:
             multipart.refuse_ended(upload)
-        container = upload.container
+        container = namespaces.container_of(upload.container_id)
     else:
         container = pushable_image(image_id, by=pusher(request)).container
     entity = container.collection.entity
