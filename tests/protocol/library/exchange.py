@@ -1,10 +1,12 @@
 """One request as it lies on the wire: the headers that are given here, and no others.
 
 `tests.wire` speaks as the client libraries do; here a test decides itself what stands in each
-header, in the path (slashes and all) and in the body.
+header, in the path (slashes and all) and in the body. Every answer of a machines' door is held
+against the API's description.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,6 +14,10 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from django.test import Client
+
+from tests.described import assert_described
+
+MACHINES = re.compile(r"/+(v1|v2|version|assets|pks|api)\b")
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,11 @@ def exchange(
     answer = client.request(**environ)
     found = {name.lower(): value for name, value in answer.headers.items()}
     content = b"".join(answer) if answer.streaming else answer.content
-    return Reply(answer.status_code, found, content)
+    reply = Reply(answer.status_code, found, content)
+    if MACHINES.match(target):
+        told = reply.json if reply.is_json and content else content
+        assert_described(method, target, reply.status, found.get("content-type", ""), told)
+    return reply
 
 
 def send_json(method: str, target: str, body: Any, headers: Mapping[str, str]) -> Reply:

@@ -10,7 +10,7 @@ from shub.containers.models import Collection, Download
 from shub.storage import ObjectStore
 from tests.factories import Person
 from tests.protocol.library.exchange import bearer, exchange
-from tests.protocol.library.scene import PATH, Pushed
+from tests.protocol.library.scene import PATH, Pushed, push
 from tests.sif_files import sif_bytes
 from tests.wire import fetch, send, sweep, wire
 
@@ -107,6 +107,22 @@ def test_a_stream_counts_one_download_and_its_later_ranges_none(pushed: Pushed) 
     for asked in ({}, {"Range": "bytes=5000-5999"}, {"Range": "bytes=6000-"}):
         assert exchange("GET", target, headers=headers | asked).status in {200, 206}
     assert Download.objects.count() == 1
+
+
+@pytest.mark.row("CB.1.10")
+def test_a_shub_reference_leads_to_the_bytes_by_two_requests_without_a_token(
+    administrator: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    pushed = push(administrator, "library/tools/gcc", "13.2")
+    found = exchange("GET", "/api/container/tools/gcc:13.2").json
+    assert {"image", "name", "tag", "version"} <= set(found)
+    path = found["image"].removeprefix(settings.PUBLIC_URL)
+    reply = exchange("GET", path)
+    assert fetch(reply.headers["location"]).body == pushed.content
+    Collection.objects.update(visibility="private")
+    assert exchange("GET", "/api/container/tools/gcc:13.2").status == 404
+    assert exchange("GET", path).status == 404
 
 
 @pytest.mark.row("CB.1.11")

@@ -106,7 +106,7 @@ def test_the_requests_of_a_large_push_and_a_large_pull_meet_no_limit(
     for number in range(1, 151):
         body = {**part, "partNumber": number}
         assert client.put(f"/v2/imagefile/{image}/_multipart", body).status == 200
-    for _ in range(150):
+    for _ in range(100):
         assert exchange("GET", f"/v1/images/{PATH}:latest?arch=amd64").status == 200
         assert exchange("GET", f"/v1/imagefile/{PATH}:latest?arch=amd64").status == 303
 
