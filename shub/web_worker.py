@@ -62,6 +62,7 @@ FAILED = (
     "The registry failed; its log says why. Tell the administrator when it happened.",
 )
 
+_TLS_HANDSHAKE = b"\x16"
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
 _IMAGE_BODY = re.compile(rb"POST\s+/+v1/+imagefile/")
@@ -125,7 +126,7 @@ class Arrival(SocketUnreader):
         return True
 
     def _is_here(self, size: int) -> bool:
-        if size >= COLLECTED_BYTES:
+        if size >= COLLECTED_BYTES or self._is_tls():
             return True
         if self._end is None:
             found = self._find(_END_OF_HEAD)
@@ -137,6 +138,11 @@ class Arrival(SocketUnreader):
         if self._is_chunked:
             return self._last(len(_END_OF_CHUNKS)) == _END_OF_CHUNKS
         return size >= self._end
+
+    def _is_tls(self) -> bool:
+        """Whether a client speaks TLS to us: refused at once, it tells its user what is wrong."""
+        self.buf.seek(0)
+        return self.buf.read(1) == _TLS_HANDSHAKE
 
     def _find(self, mark: bytes) -> int:
         """Where the mark ends, if it ends in what is new; else -1."""

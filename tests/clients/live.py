@@ -15,12 +15,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
+from minio import Minio
 
 from tests.clients.outcome import without_secrets
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+# It has a token's beginning and length, so that a client takes it; it is nobody's.
+WRONG_TOKEN = "shub_" + "0" * 219
 
 # A first start makes a database and a store; a machine that is busy takes its time over it.
 START_SECONDS = 90
@@ -77,6 +82,20 @@ class Live:
             digest,
         )
 
+    def stored(self, digest: str) -> list[str]:
+        """The keys under which the store holds these bytes, asked past the registry."""
+        store = urlsplit(self.store["endpoint"])
+        client = Minio(
+            endpoint=store.netloc,
+            access_key=self.store["access_key"],
+            secret_key=self.store["secret_key"],
+            secure=store.scheme == "https",
+        )
+        prefix = f"blobs/{digest[:2]}/{digest}"
+        found = client.list_objects(bucket_name=self.store["bucket"], prefix=prefix, recursive=True)
+        # JuiceFS also lists the folder that a removed object lay in.
+        return [str(each.object_name) for each in found if not each.is_dir]
+
     def tags(self, digest: str) -> list[str]:
         """The names of the tags that mean these bytes, sorted."""
         found = self.rows(
@@ -86,6 +105,13 @@ class Live:
             digest,
         )
         return [name for (name,) in found]
+
+    def set_quota(self, entity: str, size: int | None) -> None:
+        """Allow the entity so many bytes; None is what the site allows everybody."""
+        met = self.change(
+            "UPDATE accounts_entity SET quota_bytes = %s WHERE name = %s", size, entity
+        )
+        assert met == 1, f"{met} entities are named {entity}"
 
     def make_private(self, collection: str) -> None:
         """Hide one collection of `entity` from all but those who may push there."""

@@ -79,7 +79,8 @@ def go_client(name: str) -> Client:
         # First by itself: what cannot be fetched is missing, what does not compile is our mistake.
         _run([go, "list", "-deps", "."], cwd=folder, env=environment)
         subprocess.run(
-            [go, "build", "-trimpath", "-buildvcs=false", "-o", path, "."],
+            # Without tables for debuggers, a third of the size and of the time to link.
+            [go, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "."],
             cwd=folder,
             env=environment,
             check=True,

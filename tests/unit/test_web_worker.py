@@ -78,6 +78,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         (SHORT + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", False),
         (SHORT + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", True),
         (b"G" * COLLECTED_BYTES, True),
+        (b"\x16\x03\x01", True),
     ],
 )
 def test_when_a_request_is_here(arrived: bytes, here: bool) -> None:

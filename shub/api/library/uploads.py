@@ -110,7 +110,7 @@ class SingleView(LibraryView):
         request=SingleRequest,
     )
     def post(self, request: Request, image_id: str) -> Response:
-        """The address for the whole image, bound to its hash."""
+        """The address for the whole image."""
         by = pusher(request)
         body = self.read(request, SingleRequest)
         upload = multipart.begin(
@@ -121,7 +121,9 @@ class SingleView(LibraryView):
             by=by,
             token=used_token(request),
         )
-        address = multipart.single_address(upload, asked_host=asked_host(request))
+        address = multipart.single_address(
+            upload, sha256=body["sha256sum"], asked_host=asked_host(request)
+        )
         return answer({"uploadURL": address})
 
 

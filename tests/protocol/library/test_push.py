@@ -154,6 +154,22 @@ def test_completing_twice_is_no_error_and_makes_one_object(
     assert len(stored_keys(store)) == 1
 
 
+def test_a_client_that_says_no_hash_sends_no_header_and_other_bytes_are_refused_all_the_same(
+    mara: Person, store: ObjectStore
+) -> None:
+    client = wire(mara)
+    for content, status in ((sif_bytes(seed=1), 200), (sif_bytes(seed=2), 400)):
+        image = client.announce(PATH, content)
+        start = {"filesize": len(content), "md5sum": "0" * 32}
+        address = client.post(f"/v2/imagefile/{image['id']}", start).data["uploadURL"]
+        assert "x-amz-content-sha256" not in address
+        sent = content if status == 200 else sif_bytes(seed=3)
+        assert send(address, sent).status == 200
+        answer = sweep_after(lambda image=image: client.complete_single(image["id"]))
+        assert answer.status == status, answer
+    assert [digest(sif_bytes(seed=1)) in key for key in stored_keys(store)] == [True]
+
+
 def test_completing_without_bytes_is_refused_in_words(mara: Person) -> None:
     content = sif_bytes()
     client = wire(mara)

@@ -6,5 +6,10 @@ import (
 )
 
 func main() {
-	libclient.Main("apptainer-v1.4.14", concurrent.Open)
+	libclient.Main(libclient.Release{
+		Name:       "apptainer-v1.4.14",
+		CLI:        "Apptainer 1.5",
+		DefaultTag: "latest",
+		Open:       concurrent.Open,
+	})
 }

@@ -2,4 +2,4 @@
 // stands behind it, and in which version, is decided in the go.mod of each program.
 module libclient
 
-go 1.21
+go 1.22

@@ -6,5 +6,10 @@ import (
 )
 
 func main() {
-	libclient.Main("sylabs-v1.4.16", concurrent.Open)
+	libclient.Main(libclient.Release{
+		Name:       "sylabs-v1.4.16",
+		CLI:        "SingularityCE 4.5.1",
+		DefaultTag: "latest",
+		Open:       concurrent.Open,
+	})
 }

@@ -5,6 +5,7 @@
 package concurrent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -21,7 +22,7 @@ type library struct {
 	client *client.Client
 }
 
-// Open is given to libclient.Main.
+// Open makes the client that a program gives to libclient.Main.
 func Open(account libclient.Account) (libclient.Library, error) {
 	c, err := client.NewClient(&client.Config{
 		BaseURL:   account.URL,
@@ -49,8 +50,7 @@ func (l *library) Push(ctx context.Context, file *os.File, path, arch string, ta
 func (l *library) Image(ctx context.Context, ref, arch string) (libclient.Image, error) {
 	image, err := l.client.GetImage(ctx, arch, ref)
 	if errors.Is(err, client.ErrNotFound) {
-		// The words of the CLI, which drops those of the server here.
-		return libclient.Image{}, errors.New("image does not exist in the library: " + ref + " (" + arch + ")")
+		return libclient.Image{}, libclient.ErrMissing(ref, arch)
 	}
 	if err != nil {
 		return libclient.Image{}, err
@@ -64,6 +64,8 @@ func (l *library) Pull(ctx context.Context, file *os.File, path, tag, arch strin
 }
 
 func (l *library) Search(ctx context.Context, text, arch string) (any, error) {
+	// These CLIs always ask for an architecture: that of their machine unless the user names one.
+	arch = cmp.Or(arch, libclient.DefaultArch)
 	return l.client.Search(ctx, map[string]string{"value": text, "arch": arch})
 }
 

@@ -1,0 +1,61 @@
+// Package unmeasured speaks through the client libraries of the releases that know architectures, but
+// tell their users of no quota after a push.
+package unmeasured
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/sylabs/scs-library-client/client"
+
+	"libclient"
+)
+
+type library struct {
+	client *client.Client
+}
+
+// Open makes the client that a program gives to libclient.Main.
+func Open(account libclient.Account) (libclient.Library, error) {
+	c, err := client.NewClient(&client.Config{
+		BaseURL:   account.URL,
+		AuthToken: account.Token,
+		UserAgent: account.UserAgent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &library{client: c}, nil
+}
+
+func (l *library) Push(ctx context.Context, file *os.File, path, arch string, tags []string, description string) (*libclient.Push, error) {
+	return nil, l.client.UploadImage(ctx, file, path, arch, tags, description, nil)
+}
+
+func (l *library) Image(ctx context.Context, ref, arch string) (libclient.Image, error) {
+	image, err := l.client.GetImage(ctx, arch, ref)
+	if errors.Is(err, client.ErrNotFound) {
+		return libclient.Image{}, libclient.ErrMissing(ref, arch)
+	}
+	if err != nil {
+		return libclient.Image{}, err
+	}
+	return libclient.Image{Hash: image.Hash, Size: image.Size}, nil
+}
+
+func (l *library) Pull(ctx context.Context, file *os.File, path, tag, arch string) error {
+	return l.client.DownloadImage(ctx, file, arch, path, tag, nil)
+}
+
+func (l *library) Search(ctx context.Context, text, arch string) (any, error) {
+	if arch != "" {
+		return nil, fmt.Errorf("%w search by architecture", libclient.ErrCannot)
+	}
+	return l.client.Search(ctx, map[string]string{"value": text})
+}
+
+func (l *library) Delete(ctx context.Context, ref, arch string) error {
+	return l.client.DeleteImage(ctx, ref, arch)
+}
