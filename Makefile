@@ -111,3 +111,4 @@ faults: venv-dev clients ## kill each process at each moment of a push, for some
 .PHONY: fuzz
 fuzz: venv-dev ## 100,000 random and mutated requests against a live registry (the short form is in test)
 	$(BIN)/pytest tests/fuzz -m fuzz $(ARGS)
+	DESCRIPTION_EXAMPLES=500 $(BIN)/pytest tests/fuzz/test_description.py $(ARGS)

@@ -9,6 +9,7 @@ they are in OCI; the library's clients refuse any but lower-case ones, and so do
 """
 
 import re
+import string
 
 from shub.errors import Invalid
 
@@ -30,9 +31,22 @@ RESERVED_ENTITIES = {
     "tags": "the Library API has the addresses /v2/tags/…",
 }
 
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
 _name = re.compile(NAME_PATTERN)
 _tag = re.compile(TAG_PATTERN)
 _hash_ref = re.compile(HASH_REF_PATTERN)
+
+
+def folded(name: str) -> str:
+    """The name in lower case, as it is kept and looked for.
+
+    Letters of ASCII only: another alphabet's must not become one of a legal name.
+
+    >>> folded("GCC"), folded("\u212a") == "k"
+    ('gcc', False)
+    """
+    return name.translate(_LOWER)
 
 
 def is_legal_name(name: str) -> bool:

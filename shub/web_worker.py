@@ -142,7 +142,7 @@ class Arrival(SocketUnreader):
     def _is_tls(self) -> bool:
         """Whether a client speaks TLS to us: refused at once, it tells its user what is wrong."""
         self.buf.seek(0)
-        return self.buf.read(1) == _TLS_HANDSHAKE
+        return bool(self.buf.read(1) == _TLS_HANDSHAKE)
 
     def _find(self, mark: bytes) -> int:
         """Where the mark ends, if it ends in what is new; else -1."""

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from shub.accounts.models import Entity, User
 from shub.audit import trail
 from shub.errors import Conflict, Invalid
-from shub.names import check_name, is_legal_name
+from shub.names import check_name, folded, is_legal_name
 
 
 def entity_name_for(username: str) -> str:
@@ -17,7 +17,7 @@ def entity_name_for(username: str) -> str:
     >>> entity_name_for("Mara.Smith")
     'mara.smith'
     """
-    name = username.lower()
+    name = folded(username)
     if not is_legal_name(name):
         raise Invalid(
             f"No entity can be named after {username!r}: choose an entity name of lower-case "

@@ -19,7 +19,7 @@ from shub.containers.permissions import (
     refuse_push,
 )
 from shub.errors import NotFound
-from shub.names import check_name
+from shub.names import check_name, folded
 
 Row = TypeVar("Row", bound=Model)
 
@@ -29,7 +29,7 @@ FILLER = "no description"
 
 def find_entity(name: str, *, by: Caller) -> Entity:
     """The entity, if the caller may push into it or see anything in it; else NotFound."""
-    entity = _first(Entity.objects.filter(name=name.lower()))
+    entity = _first(Entity.objects.filter(name=folded(name)))
     if entity is not None and may_view_entity(by, entity):
         return entity
     raise NotFound(f"There is no entity {name!r}, or you may not see it.")
@@ -39,7 +39,7 @@ def find_collection(entity: str, collection: str, *, by: Caller) -> Collection:
     """The collection, if the caller may see it; else NotFound."""
     found = _first(
         Collection.objects.select_related("entity").filter(
-            entity__name=entity.lower(), name=collection.lower()
+            entity__name=folded(entity), name=folded(collection)
         )
     )
     if found is None or not may_view(by, found):
@@ -51,9 +51,9 @@ def find_container(entity: str, collection: str, container: str, *, by: Caller) 
     """The container, if the caller may see it; else NotFound."""
     found = _first(
         Container.objects.select_related("collection__entity").filter(
-            collection__entity__name=entity.lower(),
-            collection__name=collection.lower(),
-            name=container.lower(),
+            collection__entity__name=folded(entity),
+            collection__name=folded(collection),
+            name=folded(container),
         )
     )
     if found is None or not may_view(by, found.collection):
@@ -81,7 +81,7 @@ def container_of(key: int) -> Container:
 
 def ensure_entity(name: str, *, by: User) -> Entity:
     """The entity to push into. None is ever made by a push: entities come with their users."""
-    entity = _first(Entity.objects.filter(name=name.lower()))
+    entity = _first(Entity.objects.filter(name=folded(name)))
     if entity is None:
         refuse_push(by)
     check_may_push(by, entity)
@@ -94,7 +94,7 @@ def ensure_collection(*, entity_id: str, name: str, description: str, by: User) 
     if entity is None:
         refuse_push(by)
     check_may_push(by, entity)
-    name = name.lower()
+    name = folded(name)
     check_name(name, "collection")
     private = settings.DEFAULT_PRIVATE or entity.default_private
     collection, _ = Collection.objects.get_or_create(
@@ -118,7 +118,7 @@ def ensure_container(*, collection_id: str, name: str, description: str, by: Use
     if collection is None:
         refuse_push(by)
     check_may_push(by, collection.entity)
-    name = name.lower()
+    name = folded(name)
     check_name(name, "container")
     container, _ = Container.objects.get_or_create(
         collection=collection,

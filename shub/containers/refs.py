@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 
 from shub.errors import NotFound
-from shub.names import is_hash_ref
+from shub.names import folded, is_hash_ref
 
 DEFAULT_TAG = "latest"
 
@@ -54,7 +54,7 @@ def parse(written: str) -> LibraryRef:
     ['library/default/alpine:latest', 'library/tools/gcc:13', 'mara/tools/gcc:latest']
     """
     path, _, tag = written.partition(":")
-    names = [name.lower() for name in path.split("/") if name]
+    names = [folded(name) for name in path.split("/") if name]
     if not 1 <= len(names) <= 3 or "\0" in written:
         raise NotFound(f"{written!r} is no reference: expected ENTITY/COLLECTION/CONTAINER:TAG.")
     defaults = [settings.DEFAULT_ENTITY, settings.DEFAULT_COLLECTION]

@@ -9,6 +9,7 @@ from shub.audit import trail
 from shub.containers.models import Blob, Image
 from shub.containers.permissions import is_administrator
 from shub.errors import Denied, Invalid, NotFound, OverQuota
+from shub.names import folded
 
 
 def stored_bytes(entity: Entity) -> int:
@@ -57,7 +58,7 @@ def set_quota(*, name: str, quota: int | None, by: User | None = None) -> Entity
     if quota is not None and quota < 0:
         raise Invalid(f"A quota is 0 bytes or more, not {quota}.")
     with transaction.atomic():
-        entity = Entity.objects.select_for_update(no_key=True).filter(name=name.lower()).first()
+        entity = Entity.objects.select_for_update(no_key=True).filter(name=folded(name)).first()
         if entity is None:
             raise NotFound(f"There is no entity {name!r}.")
         before, entity.quota_bytes = entity.quota_bytes, quota

@@ -8,6 +8,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["shub.api.negotiation.JSONWhateverTheType"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "shub.api.errors.answer_exception",
+    # The description is a file: an OPTIONS has nothing to say of a view.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "shub.api.description.Schema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }

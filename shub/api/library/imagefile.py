@@ -18,7 +18,7 @@ from shub.api.library.door import LibraryView, asked_arch, asked_host, pusher, u
 from shub.api.library.uploads import CompletionObject, answer_completion
 from shub.containers import pulling, refs
 from shub.containers.pulling import Pull
-from shub.errors import Invalid, Refusal
+from shub.errors import Invalid
 from shub.uploads import body
 
 log = logging.getLogger(__name__)
@@ -80,26 +80,27 @@ class ImageFileView(LibraryView):
     @described(
         "Send an image as one body, for the image of this id",
         answers={200: enveloped(CompletionObject)},
-        refusals=[403, 409, 411, 507],
+        refusals=[403, 404, 409, 411, 507],
         request={"application/octet-stream": {"type": "string", "format": "binary"}},
     )
     def post(self, request: Request, ref: str) -> Response:
         """The whole image as one body, for the image of this id. Exactly 200."""
         by = pusher(request)
-        try:
-            with transfers.place():
-                upload = body.receive(
-                    image_id=ref,
-                    size=content_length(request),
-                    content=raw(request),
-                    by=by,
-                    token=used_token(request),
-                )
-            return answer_completion(upload, image_id=ref, request=request)
-        except (Refusal, LengthRequired):
-            # Not to be read: a client that is cut off while it sends shows that instead.
-            drain(request)
-            raise
+        with transfers.place():
+            upload = body.receive(
+                image_id=ref,
+                size=content_length(request),
+                content=raw(request),
+                by=by,
+                token=used_token(request),
+            )
+        return answer_completion(upload, image_id=ref, request=request)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Whoever is refused may be sending still, and is cut off before they read the refusal."""
+        if self.request.method == "POST":
+            drain(self.request)
+        return super().handle_exception(exc)
 
 
 def find(request: Request, ref: str) -> Pull:

@@ -93,7 +93,7 @@ class ImageView(LibraryView):
 class ArchTag(serializers.Serializer[None]):
     """A tag as clients from 3.4 on set it, one per request, in capitals."""
 
-    Tag = serializers.CharField()
+    Tag = serializers.CharField(trim_whitespace=False)
     ImageID = serializers.CharField()
     Arch = serializers.CharField(allow_blank=True, required=False, default="")
 
@@ -138,7 +138,9 @@ class ArchTagsView(LibraryView):
 class TagMap(serializers.Serializer[None]):
     """Tags as clients before 3.4 set them: the body itself is a map of strings."""
 
-    tags = serializers.DictField(child=serializers.CharField(), allow_empty=False)
+    tags = serializers.DictField(
+        child=serializers.CharField(trim_whitespace=False), allow_empty=False
+    )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if len(data) > MOST_TAGS:

@@ -13,13 +13,13 @@ from shub.containers import namespaces
 class NewEntity(serializers.Serializer[None]):
     """What a push sends where it found no entity; the rest of the object is ignored."""
 
-    name = serializers.CharField()
+    name = serializers.CharField(trim_whitespace=False)
 
 
 class NewCollection(serializers.Serializer[None]):
     """What a push sends where it found no collection. `private` is always false: no wish."""
 
-    name = serializers.CharField()
+    name = serializers.CharField(trim_whitespace=False)
     entity = serializers.CharField()
     description = serializers.CharField(
         allow_blank=True, required=False, default="", max_length=MOST_DESCRIPTION
@@ -29,7 +29,7 @@ class NewCollection(serializers.Serializer[None]):
 class NewContainer(serializers.Serializer[None]):
     """What a push sends where it found no container."""
 
-    name = serializers.CharField()
+    name = serializers.CharField(trim_whitespace=False)
     collection = serializers.CharField()
     description = serializers.CharField(
         allow_blank=True, required=False, default="", max_length=MOST_DESCRIPTION

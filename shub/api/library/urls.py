@@ -51,5 +51,5 @@ urlpatterns = [
         rf"v2/imagefile/(?P<image_id>{NAME})/_multipart_abort",
         uploads.MultipartAbortionView.as_view(),
     ),
-    re_path(r"^v[12]/", site.NothingHereView.as_view()),
+    re_path(r"^v[12](?:/|$)", site.NothingHereView.as_view()),
 ]

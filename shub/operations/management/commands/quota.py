@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shub.accounts.models import Entity
 from shub.containers import usage
 from shub.errors import Refusal
+from shub.names import folded
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -52,7 +53,7 @@ class Command(BaseCommand):
                 (quota,) = options["size"]
                 entity = usage.set_quota(name=name, quota=quota)
             else:
-                entity = Entity.objects.get(name=name.lower())
+                entity = Entity.objects.get(name=folded(name))
         except Entity.DoesNotExist:
             raise CommandError(f"There is no entity {name!r}.") from None
         except Refusal as refusal:
