@@ -33,6 +33,7 @@ def test_the_page_shows_every_mistake_once() -> None:
     "name",
     [
         "wrong-token-at-login",
+        "https-to-http",
         "wrong-token-at-push",
         "expired-token",
         "somebody-elses-entity",

@@ -273,6 +273,24 @@ def nothing(chance: random.Random, _: World) -> tuple[str, str, Any]:
     return chance.choice(("GET", "POST", "PUT", "DELETE")), chance.choice(paths), None
 
 
+def old_container(chance: random.Random, world: World) -> tuple[str, str, Any]:
+    prefix = chance.choice(("/api/container", "/container"))
+    names = f"{chance.choice(('tools', 'c1', 'secret'))}/{chance.choice(CONTAINERS[:3])}"
+    rest = chance.choice(("", ":v1", ":latest", ":v1@0123abcd", f":sha256.{world.hidden.digest}"))
+    query = chance.choice(("", "", "?arch=amd64", "?arch=arm64"))
+    return "GET", f"{prefix}/{names}{rest}{query}", None
+
+
+def old_addresses(chance: random.Random, _: World) -> tuple[str, str, Any]:
+    paths = (
+        "/api/collections/",
+        "/api/upload/chunked_upload",
+        "/container/search/name/gcc",
+        "/api/",
+    )
+    return chance.choice(("GET", "POST")), chance.choice(paths), None
+
+
 # ── pages, asked by a machine ──
 def page(chance: random.Random, world: World) -> tuple[str, str, Any]:
     paths = ("/", "/account/sign-in", "/auth/tokens", f"/library/{world.path(chance)}", "/static/x")
@@ -313,5 +331,7 @@ ROUTES: tuple[Make, ...] = (
     complete_parts,
     abort_parts,
     nothing,
+    old_container,
+    old_addresses,
     page,
 )

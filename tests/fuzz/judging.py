@@ -11,7 +11,8 @@ from tests.fuzz.world import World
 
 # Machines ask here: they get JSON. (/remote.yaml is a page that happens to be a file.)
 MACHINES = re.compile(
-    rb"/(v[12]/.*|version/?|assets/config/config\.prod\.json/?|pks/(lookup|add)/?)",
+    rb"/(v[12]/.*|version/?|assets/config/config\.prod\.json/?|pks/(lookup|add)/?"
+    rb"|(api|container)/.*)",
     re.DOTALL,
 )
 
@@ -40,7 +41,7 @@ ALLOWED = {503: (TRANSFERS_TAKEN, VERIFYING), 507: (NO_ROOM, OVER_QUOTA)}
 # bare object that the clients read.
 BARE = re.compile(
     rb"/(assets/config/config\.prod\.json/?|pks/lookup/?|v1/imagefile/.*"
-    rb"|v1/rbac/users/current/?)",
+    rb"|v1/rbac/users/current/?|(api/)?container/.*)",
     re.DOTALL,
 )
 

@@ -19,25 +19,28 @@ def make_world(live: Live) -> World:
     """Three people; `watched` has an image for all to see, and one for nobody else."""
     mara, otto, watched = (Person(name, live.register(name)) for name in PEOPLE)
     world = World(mara, otto, watched, Hidden((), "", "0" * 64))
-    push(live, world, "public", seed=1)
-    hidden = push(live, world, "private", seed=2)
+    push(live, world, watched, "public/container", seed=1)
+    # Of the site, for old references.
+    push(live, world, Person("library", live.token), "tools/gcc", seed=3)
+    hidden = push(live, world, watched, "private/container", seed=2)
     met = live.change(
         "UPDATE containers_collection SET visibility = 'private' WHERE name = 'private'"
     )
     assert met == 1
+    # Its ids are asked for like all others: there is something to find.
     world.hidden = await_proven(live, hidden)
-    # Their ids are asked for like all others; so that there is something to find.
     return world
 
 
-def push(live: Live, world: World, collection: str, *, seed: int) -> sequences.Push:
-    """`watched/COLLECTION/container:v1`"""
+def push(live: Live, world: World, person: Person, path: str, *, seed: int) -> sequences.Push:
+    """ENTITY/COLLECTION/CONTAINER:v1, in the entity of the person's name."""
+    collection, container = path.split("/")
     each = sequences.Push(
         random.Random(0),
         world,
-        world.watched,
+        person,
         sif_bytes(size=SIF_BYTES, seed=seed),
-        ("watched", collection, "container"),
+        (person.name, collection, container),
     )
     address = urlsplit(live.url)
     connection = Connection(address.hostname or "", address.port or 80)

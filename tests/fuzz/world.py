@@ -74,15 +74,6 @@ class World:
     refs: Known = field(default_factory=Known)
     """With a tag or a hash, and the arch in a query."""
 
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        return (self.mara.token, self.otto.token, self.watched.token)
-
-    def owner_of(self, token: str) -> str:
-        """The name of whose token it is; empty for nobody's."""
-        people = (self.mara, self.otto, self.watched)
-        return next((person.name for person in people if person.token == token), "")
-
     def entity(self, chance: random.Random) -> str:
         names = ("mara", "mara", "mara", "otto", "watched", "library", "nobody")
         return chance.choice(names)
