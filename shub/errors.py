@@ -37,5 +37,9 @@ class OverQuota(Refusal):
     """There is no room for these bytes."""
 
 
+class Unmeasured(Refusal):
+    """Bytes are to come, and nobody says how many."""
+
+
 class Unavailable(Refusal):
     """It cannot be done at this moment; the same request may succeed later."""

@@ -4,8 +4,8 @@ gunicorn's own threaded worker lets a thread wait for the rest of a head or a bo
 the client likes: as many half-sent requests as there are threads stop the registry. Here the main
 loop collects each request, and a thread gets it once it is here. What is too large to collect is
 left to the thread, which then waits for it, but no longer than REQUEST_SECONDS; a registry that
-strangers reach has a proxy in front which collects those too. An image that an old client sends as
-one body has as long as it needs, as long as it comes at BYTES_PER_SECOND.
+strangers reach has a proxy in front which collects those too. Only a view that has let the sender
+in can give a body more time (`wait_patiently`): for an image that an old client sends as one.
 """
 
 import contextlib
@@ -36,8 +36,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 # From a request's first byte, or a new connection's beginning, to its last byte.
 REQUEST_SECONDS = 15.0
 
-# How slowly an image may arrive, on the average since its first byte. Whether its sender may send
-# it is decided before; only few may at once.
+# How slowly a body may arrive that a view waits patiently for, on the average.
 BYTES_PER_SECOND = 32 * 1024
 
 # How long a client may leave an answer unread.
@@ -65,7 +64,6 @@ FAILED = (
 _TLS_HANDSHAKE = b"\x16"
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
-_IMAGE_BODY = re.compile(rb"POST\s+/+v1/+imagefile/")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
 _END_OF_CHUNKS = b"0\r\n\r\n"
 
@@ -96,13 +94,14 @@ class Arrival(SocketUnreader):
         self._seen = 0
         self._end: int | None = None
         self._is_chunked = False
-        self._is_image = False
+        self._is_waited_for = False
 
     def collect(self) -> bool:
         """Take what is there, without waiting; False when nothing more will come in time."""
         if not self.is_awaited:
             self.is_awaited, self.due_at = True, time.monotonic() + REQUEST_SECONDS
-            self._seen, self._end, self._is_chunked, self._is_image = 0, None, False, False
+            self._seen, self._end, self._is_chunked = 0, None, False
+            self._is_waited_for = False
         elif time.monotonic() > self.due_at:
             return False
         try:
@@ -122,8 +121,12 @@ class Arrival(SocketUnreader):
             self._seen = size
             return False
         self.is_awaited = False
-        self._is_image = bool(_IMAGE_BODY.match(self.buf.getvalue()[:COLLECTED_BYTES].lstrip()))
         return True
+
+    def wait_patiently(self) -> None:
+        """From now on each piece of this request's body gives it time for the next."""
+        self._is_waited_for = True
+        self.due_at = time.monotonic() + REQUEST_SECONDS
 
     def _is_here(self, size: int) -> bool:
         if size >= COLLECTED_BYTES or self._is_tls():
@@ -168,7 +171,7 @@ class Arrival(SocketUnreader):
             raise NoMoreData from None
         finally:
             self.sock.settimeout(patience)
-        if self._is_image:
+        if self._is_waited_for:
             self.due_at += len(piece) / BYTES_PER_SECOND
         return piece
 
@@ -215,8 +218,12 @@ class PatientWorker(ThreadWorker):
         return kept
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
-        """Answer it; an answer that the client does not read is given up."""
+        """Answer it; an answer that the client does not read is given up.
+
+        `environ["wsgi.input"].wait_patiently()` is for a view that waits for a large body.
+        """
         conn.sock.settimeout(ANSWER_SECONDS)
+        req.body.wait_patiently = conn.parser.unreader.wait_patiently
         try:
             return super().handle_request(req, conn)
         except TimeoutError:

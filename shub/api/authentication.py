@@ -26,5 +26,11 @@ class BearerAuthentication(BaseAuthentication):
 
 def bearer(request: Request | HttpRequest) -> str:
     """The bearer's text, or empty where there is none or another scheme is used."""
-    scheme, _, credential = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return credential.strip() if scheme.lower() == "bearer" else ""
+    if scheme(request).lower() != "bearer":
+        return ""
+    return str(request.META["HTTP_AUTHORIZATION"].partition(" ")[2]).strip()
+
+
+def scheme(request: Request | HttpRequest) -> str:
+    """The scheme of the Authorization header as it is written: generations of clients differ."""
+    return str(request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0])

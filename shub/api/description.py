@@ -30,6 +30,7 @@ WORDS = {
     404: "It does not exist, or the caller may not see it.",
     409: "It does not fit the state that things are in now.",
     411: "The length of the body is not said.",
+    416: "The range begins behind the end.",
     503: "It cannot be done at this moment; later it can.",
     507: "There is no room for these bytes.",
 }

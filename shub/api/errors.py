@@ -26,6 +26,7 @@ STATUS: dict[type[Exception], int] = {
     errors.Denied: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Unmeasured: 411,
     errors.Unavailable: 503,
     errors.OverQuota: 507,
 }

@@ -1,6 +1,8 @@
 """Downloads: counted by appending, summed later, so that a popular image is no hot row."""
 
-from django.db import connection, transaction
+from contextlib import suppress
+
+from django.db import IntegrityError, connection, transaction
 
 from shub.containers.models import Download, Image
 
@@ -40,8 +42,9 @@ SELECT count(*) FROM taken
 
 
 def record(image: Image) -> None:
-    """Append one pull of the image."""
-    Download.objects.create(image=image)
+    """Append one pull of the image; of one that is deleted at this moment, none."""
+    with suppress(IntegrityError):
+        Download.objects.create(image=image)
 
 
 def sum_up() -> int:

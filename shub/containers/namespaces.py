@@ -74,11 +74,6 @@ def pushable_container(public_id: str, *, by: User) -> Container:
     return found
 
 
-def container_of(key: int) -> Container:
-    """The container of this primary key with its parents, for who has been let in already."""
-    return Container.objects.select_related("collection__entity").get(pk=key)
-
-
 def ensure_entity(name: str, *, by: User) -> Entity:
     """The entity to push into. None is ever made by a push: entities come with their users."""
     entity = _first(Entity.objects.filter(name=folded(name)))

@@ -39,7 +39,9 @@ MINIO_SIGNED_URL_EXPIRE_MINUTES = env.integer(
 
 # The life of an address that bytes are fetched from: hours, since the last part of a slow pull
 # starts late, and current clients write the error that they then get into the image.
-MINIO_DOWNLOAD_URL_EXPIRE_MINUTES = env.integer("MINIO_DOWNLOAD_URL_EXPIRE_MINUTES", 720, minimum=1)
+MINIO_DOWNLOAD_URL_EXPIRE_MINUTES = env.integer(
+    "MINIO_DOWNLOAD_URL_EXPIRE_MINUTES", 720, minimum=1, maximum=LONGEST_LIFE_MINUTES
+)
 
 # True where whatever is at the store's address drops an Authorization header before the store sees
 # it: then clients of every age that are logged in can be sent there.

@@ -19,43 +19,33 @@ State = Upload.State
 class Readable(Protocol):
     """Bytes that arrive."""
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """At most so many bytes; none at the end. OSError when the sender is gone."""
 
 
-def receive(
-    *, image_id: str, size: int, content: Readable, by: User, token: Token | None
-) -> Upload:
-    """Store the image's bytes as they arrive, and hand them over to verification.
+def begin(*, image_id: str, size: int, by: User, token: Token | None) -> Upload:
+    """An upload for a body of this size, if the caller may push and there is room for it."""
+    return multipart.begin(image_id=image_id, size=size, kind=Upload.Kind.BODY, by=by, token=token)
 
-    Refused before a byte is read where the caller may not push or there is no room. Whatever ends
-    it on the way leaves no upload open: a client of this kind sends all of it again.
+
+def receive(upload: Upload, content: Readable) -> None:
+    """Store the bytes as they arrive, and hand the image over to verification.
+
+    What ends it on the way leaves no upload open, as far as the process survives it (the rest
+    expires): a client of this kind sends all of it again.
     """
-    upload = multipart.begin(
-        image_id=image_id, size=size, kind=Upload.Kind.BODY, by=by, token=token
-    )
     try:
-        parts, digest = _store_parts(upload, content)
+        joining.hand_over(upload, _store_parts(upload, content))
     except BaseException:
         if Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(state=State.ABORTED):
             ending.drop_parts(upload)
         raise
-    if digest != upload.digest:
-        ending.refuse(
-            upload,
-            f"The bytes that arrived do not have the SHA-256 {upload.digest} that the image was "
-            "announced with. It was changed on the way, or while it was read: push it again.",
-        )
-        raise Invalid(upload.reason)
-    if joining.start_joining(upload, parts):
-        joining.join(upload)
-    if upload.state not in {*Upload.ARRIVED, State.REFUSED}:
-        multipart.refuse_ended(upload)
-    return upload
+    if not upload.is_handed_over:
+        ending.refuse_ended(upload)
 
 
-def _store_parts(upload: Upload, content: Readable) -> tuple[list[Part], str]:
-    """The parts in order, and the SHA-256 of all of them."""
+def _store_parts(upload: Upload, content: Readable) -> list[Part]:
+    """The parts in order; Invalid unless together they are the bytes that were announced."""
     sha256 = hashlib.sha256()
     parts = []
     for number in range(1, upload.total_parts + 1):
@@ -63,13 +53,14 @@ def _store_parts(upload: Upload, content: Readable) -> tuple[list[Part], str]:
         piece = b"".join(_pieces(content, expected))
         if len(piece) < expected:
             received = (number - 1) * upload.part_bytes + len(piece)
-            raise Invalid(
-                f"Expected {upload.size} bytes, received {received}. Push the image again."
-            )
+            raise Invalid(ending.other_size(upload.size, received))
         sha256.update(piece)
         parts.append(object_store().put_part(upload.key, upload.store_id, number, piece))
         multipart.keep_alive(upload)
-    return parts, sha256.hexdigest()
+    if sha256.hexdigest() != upload.digest:
+        ending.refuse(upload, ending.other_bytes(upload.digest))
+        raise Invalid(upload.reason)
+    return parts
 
 
 def _pieces(content: Readable, size: int) -> Iterator[bytes]:

@@ -1,12 +1,13 @@
 """Ending an upload that brings no image: what was refused is said, and what it left is dropped."""
 
 import logging
+from typing import NoReturn
 
 from django.db import transaction
 
 from shub.audit import trail
 from shub.containers.models import Image
-from shub.errors import Unavailable
+from shub.errors import Conflict, Unavailable
 from shub.storage import object_store
 from shub.uploads.models import Upload
 
@@ -71,3 +72,32 @@ def drop_parts(upload: Upload) -> None:
         object_store().abort_parts(upload.key, upload.store_id)
     except Unavailable:
         log.info("The parts of upload %s are left to the sweep.", upload.public_id)
+
+
+def refuse_ended(upload: Upload) -> NoReturn:
+    """Conflict, with what became of the upload."""
+    became = {
+        State.OPEN: "lacks parts, or has other parts than were named",
+        State.JOINING: "is being joined",
+        State.VERIFYING: "has arrived and is being verified",
+        State.DONE: "is complete",
+        State.REFUSED: f"was refused: {upload.reason}",
+        State.EXPIRED: "expired",
+        State.ABORTED: "was aborted",
+    }[State(upload.state)]
+    raise Conflict(f"This upload {became}. Push the image again if it is missing.")
+
+
+# ── words that are said in more than one place ──
+def other_bytes(digest: str) -> str:
+    """The bytes are not those that were announced. What they are instead is not said: whoever sent
+    them knows."""
+    return (
+        f"The bytes that arrived do not have the SHA-256 {digest} that the image was announced "
+        "with. It was changed on the way, or while it was read: push it again."
+    )
+
+
+def other_size(expected: int, received: int | None) -> str:
+    """Another number of bytes came than was announced."""
+    return f"Expected {expected} bytes, received {received}. Push the image again."

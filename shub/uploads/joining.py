@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from shub.containers import usage
 from shub.containers.models import Blob
 from shub.errors import Invalid
 from shub.storage import IncompleteParts, NoSuchObject, Part, object_store
@@ -16,6 +17,18 @@ State = Upload.State
 
 # The channel on which the sweep hears that an upload waits to be verified.
 CHANNEL = "shub_uploads"
+
+
+def hand_over(upload: Upload, parts: Sequence[Part]) -> None:
+    """Have the parts joined and verified: all of them are there, in order.
+
+    OverQuota when others have used up the room since the upload began. Of several callers one
+    joins; to the others the upload shows what becomes of it.
+    """
+    entity = upload.container.collection.entity
+    usage.check_quota(entity, digest=upload.digest, size=upload.size)
+    if start_joining(upload, parts):
+        join(upload)
 
 
 def start_joining(upload: Upload, parts: Sequence[Part]) -> bool:
@@ -84,9 +97,7 @@ def take_over(upload: Upload, *, stored_size: int, settling: timedelta) -> None:
             row.state = State.VERIFYING
             if wrong_size:
                 row.state = State.REFUSED
-                row.reason = (
-                    f"Expected {row.size} bytes, received {stored_size}. Push the image again."
-                )
+                row.reason = ending.other_size(row.size, stored_size)
                 ending.write_refusal(row)
                 ending.drop_claim(row)
             row.save()

@@ -37,6 +37,9 @@ class Upload(models.Model):
     # All of it was sent, and nothing is known to be wrong with it.
     ARRIVED = (State.JOINING, State.VERIFYING, State.DONE)
 
+    # Or it was sent, and refused for what it is: in either case it is no longer the client's.
+    HANDED_OVER = (*ARRIVED, State.REFUSED)
+
     class Kind(models.TextChoices):
         SINGLE = "single", "one part, sent to one address"
         MULTIPART = "multipart", "parts, each asked for"
@@ -130,6 +133,11 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return f"{self.public_id} ({self.state})"
+
+    @property
+    def is_handed_over(self) -> bool:
+        """All of it was sent; what becomes of it is the sweep's matter, or is known."""
+        return self.state in self.HANDED_OVER
 
     @property
     def total_parts(self) -> int:

@@ -6,7 +6,6 @@ joined.
 
 import shutil
 from collections.abc import Sequence
-from typing import NoReturn
 
 from django.conf import settings
 from django.utils import timezone
@@ -132,7 +131,7 @@ def sign_part(
     """An address that takes this part in one PUT; bound to its hash where the client says one."""
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
     if upload.state != State.OPEN:
-        refuse_ended(upload)
+        ending.refuse_ended(upload)
     check_part(upload, number=number, size=size)
     keep_alive(upload)
     return object_store().part_address(
@@ -147,7 +146,7 @@ def keep_alive(upload: Upload) -> None:
         return
     if not Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(active_at=now):
         upload.refresh_from_db()
-        refuse_ended(upload)
+        ending.refuse_ended(upload)
 
 
 # ── complete ──
@@ -158,12 +157,9 @@ def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: User) 
         return refused
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
     if upload.state == State.OPEN:
-        in_order = check_all_parts(upload, parts)
-        check_quota_again(upload)
-        if joining.start_joining(upload, in_order):
-            joining.join(upload)
+        joining.hand_over(upload, check_all_parts(upload, parts))
     if upload.state in {State.EXPIRED, State.ABORTED}:
-        refuse_ended(upload)
+        ending.refuse_ended(upload)
     return upload
 
 
@@ -184,25 +180,17 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
             arrived = arrived_parts(upload)
             if arrived:
                 check_single_size(upload, arrived[0])
-                check_quota_again(upload)
-                if joining.start_joining(upload, arrived[:1]):
-                    joining.join(upload)
+                joining.hand_over(upload, arrived[:1])
             else:
                 # Or another request has joined them since we looked.
                 upload.refresh_from_db()
-        if upload.state in {State.JOINING, State.VERIFYING, State.DONE, State.REFUSED}:
+        if upload.is_handed_over:
             return upload
     if image.is_proven:
         return None
     raise Invalid(
         "No bytes have arrived for this image: send them to the upload address, then complete."
     )
-
-
-def check_quota_again(upload: Upload) -> None:
-    """OverQuota when others have used up the room since the upload began."""
-    entity = upload.container.collection.entity
-    usage.check_quota(entity, digest=upload.digest, size=upload.size)
 
 
 def refused_upload(*, image_id: str, by: User, **which: str) -> Upload | None:
@@ -224,9 +212,7 @@ def arrived_parts(upload: Upload) -> list[Part]:
 def check_single_size(upload: Upload, part: Part) -> None:
     """Refuse the upload when another number of bytes came than was announced."""
     if part.size != upload.size:
-        ending.refuse(
-            upload, f"Expected {upload.size} bytes, received {part.size}. Push the image again."
-        )
+        ending.refuse(upload, ending.other_size(upload.size, part.size))
         raise Invalid(upload.reason)
 
 
@@ -252,17 +238,3 @@ def own_upload(*, image_id: str, upload_id: str, by: User) -> Upload:
         raise Conflict(f"You have no upload {upload_id!r} of this image. Push it again.")
     found.container = image.container
     return found
-
-
-def refuse_ended(upload: Upload) -> NoReturn:
-    """Conflict, with what became of the upload."""
-    became = {
-        State.OPEN: "lacks parts, or has other parts than were named",
-        State.JOINING: "is being joined",
-        State.VERIFYING: "has arrived and is being verified",
-        State.DONE: "is complete",
-        State.REFUSED: f"was refused: {upload.reason}",
-        State.EXPIRED: "expired",
-        State.ABORTED: "was aborted",
-    }[State(upload.state)]
-    raise Conflict(f"This upload {became}. Push the image again if it is missing.")

@@ -21,7 +21,7 @@ from shub.errors import Unavailable
 from shub.public_ids import new_public_id
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.storage import NoSuchObject, object_store
-from shub.uploads.ending import drop_claim, write_refusal
+from shub.uploads.ending import drop_claim, other_bytes, write_refusal
 from shub.uploads.hashing import hash_pieces
 from shub.uploads.models import Upload
 
@@ -123,9 +123,7 @@ def examine(upload: Upload, still_ours: Callable[[], None]) -> Finding:
             read.digest,
             read.size,
             None,
-            # What they are instead is not said: whoever sent them knows.
-            f"The bytes that arrived do not have the SHA-256 {upload.digest} that the image was "
-            "announced with. It was changed on the way, or while it was read: push it again.",
+            other_bytes(upload.digest),
         )
     try:
         facts = read_facts(read.prefix, read.size)

@@ -1,13 +1,13 @@
 """Waiting, on behalf of a client, for what verification finds: bounded in time and in number."""
 
 from functools import lru_cache
-from threading import BoundedSemaphore
 from time import monotonic, sleep
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from shub.containers.models import Blob
+from shub.places import Places
 from shub.uploads.models import Upload
 
 # Most images are small and proven within these; for a large one a look now and then is enough.
@@ -23,7 +23,7 @@ def wait_for_verdict(upload: Upload) -> Upload:
     process wait already: the others must stay free to answer. A refusal counts once the refused
     bytes are gone.
     """
-    if _is_settled(upload) or not _places().acquire(blocking=False):
+    if _is_settled(upload) or not _places().take():
         return upload
     try:
         begun = monotonic()
@@ -33,7 +33,7 @@ def wait_for_verdict(upload: Upload) -> Upload:
             look_again(upload)
         return upload
     finally:
-        _places().release()
+        _places().leave()
 
 
 def look_again(upload: Upload) -> None:
@@ -52,5 +52,5 @@ def _is_settled(upload: Upload) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _places() -> BoundedSemaphore:
-    return BoundedSemaphore(settings.VERIFY_WAITERS)
+def _places() -> Places:
+    return Places(settings.VERIFY_WAITERS)

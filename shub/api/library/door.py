@@ -49,8 +49,8 @@ def used_token(request: Request) -> Token | None:
     return request.auth if isinstance(request.auth, Token) else None
 
 
-def asked_arch(request: Request) -> str | None:
-    """The arch that is asked for, by Go's name; empty where it is left empty; None where none is.
+def asked_arch(request: Request) -> str:
+    """The arch that is asked for, by Go's name; empty where none is.
 
     Singularity 3.6.0 to 3.7.1 encode the query of a delete wrongly: `?arch%3Darm64` arrives as a
     key of that name. Read as no arch, it would delete another image than was meant.
@@ -58,11 +58,13 @@ def asked_arch(request: Request) -> str | None:
     query = request.query_params
     if "arch" in query:
         return arch_named(query["arch"])
-    for key in query:
-        name, equals, value = key.partition("=")
-        if name == "arch" and equals:
-            return arch_named(value)
-    return None
+    wrongly = (key.removeprefix("arch=") for key in query if key.startswith("arch="))
+    return arch_named(next(wrongly, ""))
+
+
+def names_arch(request: Request) -> bool:
+    """Whether there is an arch in the query, be it an empty one: clients from 3.4 on send one."""
+    return "arch" in request.query_params
 
 
 def answer(data: Any, status: int = 200) -> Response:

@@ -70,7 +70,7 @@ class ImageView(LibraryView):
     )
     def get(self, request: Request, ref: str) -> Response:
         """The image that the reference means to this caller."""
-        image = images.find_image(refs.parse(ref), arch=asked_arch(request) or "", by=request.user)
+        image = images.find_image(refs.parse(ref), arch=asked_arch(request), by=request.user)
         return answer(image_object(image))
 
     @described(
@@ -83,7 +83,7 @@ class ImageView(LibraryView):
         """Remove the image, with all its tags. Exactly 200: clients take 204 for a failure."""
         removed = removal.remove_image(
             refs.parse(ref),
-            arch=asked_arch(request) or "",
+            arch=asked_arch(request),
             by=known(request, "Deleting needs a token. Run `remote login`, then try again."),
             token=used_token(request),
         )

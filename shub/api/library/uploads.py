@@ -9,14 +9,13 @@ from rest_framework.response import Response
 
 from shub.api.description import answering, described, enveloped
 from shub.api.library.door import LibraryView, answer, asked_host, pusher, used_token
-from shub.containers import namespaces, usage
 from shub.containers.images import pushable_image
 from shub.errors import Invalid, NotFound
 from shub.storage import Part
-from shub.uploads import multipart
+from shub.uploads import completion, multipart
+from shub.uploads.completion import Completed
 from shub.uploads.models import Upload
 from shub.uploads.parts import MOST_PARTS
-from shub.uploads.waiting import wait_for_verdict
 
 MOST_ETAG = 128
 
@@ -40,7 +39,7 @@ class PartRequest(serializers.Serializer[None]):
     """Asked for before each part (UploadImagePartRequest)."""
 
     uploadID = serializers.CharField()
-    partNumber = serializers.IntegerField(min_value=1, max_value=10_000)
+    partNumber = serializers.IntegerField(min_value=1, max_value=MOST_PARTS)
     partSize = serializers.IntegerField(min_value=1)
     sha256sum = serializers.RegexField(SHA256, allow_blank=True, required=False, default="")
 
@@ -137,8 +136,11 @@ class SingleCompletionView(LibraryView):
     )
     def put(self, request: Request, image_id: str) -> Response:
         """The bytes are there: verify them."""
-        upload = multipart.complete_single(image_id=image_id, by=pusher(request))
-        return answer_completion(upload, image_id=image_id, request=request)
+        by = pusher(request)
+        upload = multipart.complete_single(image_id=image_id, by=by)
+        if upload is None:
+            return answer_completed(completion.completed(pushable_image(image_id, by=by).container))
+        return answer_completion(upload)
 
 
 class MultipartView(LibraryView):
@@ -214,7 +216,7 @@ class MultipartCompletionView(LibraryView):
             parts=completed_parts(body["completedParts"]),
             by=by,
         )
-        return answer_completion(upload, image_id=image_id, request=request)
+        return answer_completion(upload)
 
 
 class MultipartAbortionView(LibraryView):
@@ -252,27 +254,16 @@ def completed_parts(listed: Any) -> list[Part]:
     return parts
 
 
-def answer_completion(upload: Upload | None, *, image_id: str, request: Request) -> Response:
-    """What the client is told once its bytes are there, after waiting for the verdict a while.
+def answer_completion(upload: Upload) -> Response:
+    """What the client prints once its bytes are there, after waiting for the verdict a while."""
+    return answer_completed(completion.conclude(upload))
 
-    Where the verification takes longer, the answer is the same: the image is then seen by those
-    who may push it, its tags wait, and a refusal is written into the audit trail.
-    """
-    if upload is not None:
-        upload = wait_for_verdict(upload)
-        if upload.state == Upload.State.REFUSED:
-            raise Invalid(upload.reason)
-        if upload.state not in Upload.ARRIVED:
-            multipart.refuse_ended(upload)
-        container = namespaces.container_of(upload.container_id)
-    else:
-        container = pushable_image(image_id, by=pusher(request)).container
-    entity = container.collection.entity
-    data: dict[str, Any] = {
-        "quota": {
-            "quotaTotal": usage.quota_bytes(entity),
-            "quotaUsage": usage.stored_bytes(entity),
-        },
-        "containerUrl": f"library/{container}",
-    }
-    return answer(data)
+
+def answer_completed(done: Completed) -> Response:
+    """The container's address and its entity's room."""
+    return answer(
+        {
+            "quota": {"quotaTotal": done.quota_bytes, "quotaUsage": done.stored_bytes},
+            "containerUrl": f"library/{done.container}",
+        }
+    )

@@ -86,14 +86,9 @@ def test_a_body_that_breaks_off_is_given_up_and_leaves_nothing(
 ) -> None:
     content = sif_bytes()
     image = wire(mara).announce(PATH, content)
+    upload = body.begin(image_id=image["id"], size=length, by=mara.user, token=mara.token)
     with pytest.raises(Invalid, match=f"Expected {length} bytes, received {len(content)}"):
-        body.receive(
-            image_id=image["id"],
-            size=length,
-            content=BytesIO(content),
-            by=mara.user,
-            token=mara.token,
-        )
+        body.receive(upload, BytesIO(content))
     assert open_parts(store) == stored_keys(store) == []
     assert Upload.objects.get().state == "aborted"
     assert Image.objects.exists(), "the claim waits for another try, or for the sweep"

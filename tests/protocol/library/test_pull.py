@@ -215,4 +215,4 @@ def pulls() -> int:
 
 @pytest.fixture(autouse=True)
 def _all_places_free() -> None:
-    transfers._places.cache_clear()
+    transfers.forget_places()

@@ -1,0 +1,44 @@
+"""Completion: what a pusher is told once the bytes are there, after waiting for the verdict."""
+
+from dataclasses import dataclass
+
+from shub.containers import usage
+from shub.containers.models import Container
+from shub.errors import Invalid
+from shub.uploads import ending
+from shub.uploads.models import Upload
+from shub.uploads.waiting import wait_for_verdict
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The container that the image is in, and its entity's room, in bytes; a quota of 0 is none."""
+
+    container: Container
+    quota_bytes: int
+    stored_bytes: int
+
+
+def conclude(upload: Upload) -> Completed:
+    """Wait for the verdict a while. Invalid with the reason of a refusal.
+
+    Where the verification takes longer, the answer is the same: the image is then seen by those
+    who may push it, its tags wait, and a refusal is written into the audit trail.
+    """
+    upload = wait_for_verdict(upload)
+    if upload.state == Upload.State.REFUSED:
+        raise Invalid(upload.reason)
+    if not upload.is_handed_over:
+        ending.refuse_ended(upload)
+    container = Container.objects.select_related("collection__entity").get(pk=upload.container_id)
+    return completed(container)
+
+
+def completed(container: Container) -> Completed:
+    """What is told of an image of this container that is there already; its parents are fetched."""
+    entity = container.collection.entity
+    return Completed(
+        container=container,
+        quota_bytes=usage.quota_bytes(entity),
+        stored_bytes=usage.stored_bytes(entity),
+    )
