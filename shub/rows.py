@@ -1,12 +1,21 @@
-"""Rows: the one row of a look-up that finds one at most."""
+"""Rows: the one row of a look-up that finds one at most, and locks that were taken crosswise."""
 
 from typing import TypeVar
 
+from django.db import OperationalError
 from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
+
+# Postgres' code for the transaction that it ended so that the other can go on.
+DEADLOCK = "40P01"
 
 
 def first(rows: "QuerySet[Row]") -> "Row | None":
     """The row, or None. Not `.first()`: on a unique look-up its ORDER BY only costs planning."""
     return next(iter(rows[:1]), None)
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Whether Postgres ended this transaction for another's sake: the same again will do."""
+    return getattr(error.__cause__, "pgcode", None) == DEADLOCK

@@ -14,6 +14,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from shub import errors
+from shub.rows import is_deadlock
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,9 @@ def explain(error: Exception) -> tuple[int, str]:
         return error.status_code, str(error.detail)
     if isinstance(error, RequestDataTooBig):
         return 413, "The request's body is too large."
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError) or (
+        isinstance(error, OperationalError) and is_deadlock(error)
+    ):
         log.warning("Something changed at the same moment: %s", str(error).partition("\n")[0])
         return 409, "Something that this needs changed at the same moment. Try again."
     if isinstance(error, OperationalError | InterfaceError):

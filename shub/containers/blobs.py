@@ -3,6 +3,7 @@
 from django.db import connection
 
 from shub.containers.models import Blob, Image
+from shub.rows import first
 from shub.storage import object_store
 
 State = Blob.State
@@ -31,7 +32,7 @@ def keep(blob: Blob) -> Blob | None:
     or other proven bytes of this digest are there. Runs in the caller's transaction.
     """
     _wait_for_others(blob.digest)
-    locked = next(iter(Blob.objects.select_for_update().filter(pk=blob.pk)), None)
+    locked = first(Blob.objects.select_for_update().filter(pk=blob.pk))
     if locked is None or locked.state not in {State.PROVEN, State.CONDEMNED}:
         return None
     if locked.state == State.CONDEMNED:

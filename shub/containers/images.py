@@ -1,9 +1,8 @@
-"""Images: announced by a push, and found by a reference or an id."""
+"""Images: found by a reference or an id."""
 
 from uuid import UUID
 
-from shub.accounts.models import Token, User
-from shub.containers import linking, namespaces
+from shub.accounts.models import User
 from shub.containers.models import Image, Tag
 from shub.containers.permissions import (
     Caller,
@@ -13,8 +12,8 @@ from shub.containers.permissions import (
     refuse_push,
 )
 from shub.containers.refs import LibraryRef
-from shub.errors import Invalid, NotFound
-from shub.names import is_hash_ref
+from shub.errors import NotFound
+from shub.rows import first
 from shub.statements import Statement
 
 PARENTS = "container__collection__entity"
@@ -46,30 +45,6 @@ TAGS_BY_NAME: Statement[Tag] = Statement(
         name=tag,
     )
 )
-
-
-def announce(
-    *, container_id: str, hash_ref: str, description: str, by: User, token: Token | None
-) -> Image:
-    """The image of this hash in the container, made as a claim if it is missing.
-
-    Where the caller may read the same bytes elsewhere the image has them at once.
-    """
-    container = namespaces.pushable_container(container_id, by=by)
-    if not hash_ref.startswith("sha256.") or not is_hash_ref(hash_ref):
-        raise Invalid(f"{hash_ref!r} is no image hash: expected sha256. and 64 hex digits.")
-    image, _ = Image.objects.select_related("blob").get_or_create(
-        container=container,
-        digest=hash_ref.removeprefix("sha256."),
-        defaults={
-            "description": namespaces.without_filler(description),
-            "created_by": by,
-        },
-    )
-    image.container = container
-    if image.blob_id is None:
-        linking.link(image, by=by, token=token)
-    return image
 
 
 def pushable_image(public_id: str, *, by: User) -> Image:
@@ -130,7 +105,7 @@ def _find_by_sif_id(ref: LibraryRef, sif_id: UUID) -> Image | None:
         sif_id=sif_id,
         blob__state="proven",
     )
-    return next(iter(found.order_by("-id")[:1]), None)
+    return first(found.order_by("-id"))
 
 
 def tags_named(ref: LibraryRef) -> list[Tag]:

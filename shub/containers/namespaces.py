@@ -4,10 +4,7 @@ A push looks for each of the three in turn and makes what it does not find; ever
 anew on each push, two at once too. So making is idempotent: what is there is the answer.
 """
 
-from typing import TypeVar
-
 from django.conf import settings
-from django.db.models import Model, QuerySet
 
 from shub.accounts.models import Entity, User
 from shub.containers.models import Collection, Container
@@ -20,8 +17,7 @@ from shub.containers.permissions import (
 )
 from shub.errors import NotFound
 from shub.names import check_name, folded
-
-Row = TypeVar("Row", bound=Model)
+from shub.rows import first
 
 # What clients send as a description when nobody has written one.
 FILLER = "no description"
@@ -29,7 +25,7 @@ FILLER = "no description"
 
 def find_entity(name: str, *, by: Caller) -> Entity:
     """The entity, if the caller may push into it or see anything in it; else NotFound."""
-    entity = _first(Entity.objects.filter(name=folded(name)))
+    entity = first(Entity.objects.filter(name=folded(name)))
     if entity is not None and may_view_entity(by, entity):
         return entity
     raise NotFound(f"There is no entity {name!r}, or you may not see it.")
@@ -37,7 +33,7 @@ def find_entity(name: str, *, by: Caller) -> Entity:
 
 def find_collection(entity: str, collection: str, *, by: Caller) -> Collection:
     """The collection, if the caller may see it; else NotFound."""
-    found = _first(
+    found = first(
         Collection.objects.select_related("entity").filter(
             entity__name=folded(entity), name=folded(collection)
         )
@@ -49,7 +45,7 @@ def find_collection(entity: str, collection: str, *, by: Caller) -> Collection:
 
 def find_container(entity: str, collection: str, container: str, *, by: Caller) -> Container:
     """The container, if the caller may see it; else NotFound."""
-    found = _first(
+    found = first(
         Container.objects.select_related("collection__entity").filter(
             collection__entity__name=folded(entity),
             collection__name=folded(collection),
@@ -63,9 +59,19 @@ def find_container(entity: str, collection: str, container: str, *, by: Caller) 
     return found
 
 
+def visible_container(public_id: str, *, by: Caller) -> Container:
+    """The container of this id, if the caller may see it; else NotFound."""
+    found = first(
+        Container.objects.select_related("collection__entity").filter(public_id=public_id)
+    )
+    if found is None or not may_view(by, found.collection):
+        raise NotFound("There is no such container, or you may not see it.")
+    return found
+
+
 def pushable_container(public_id: str, *, by: User) -> Container:
     """The container of this id, if the caller may push there; else refused, whichever it is."""
-    found = _first(
+    found = first(
         Container.objects.select_related("collection__entity").filter(public_id=public_id)
     )
     if found is None:
@@ -76,7 +82,7 @@ def pushable_container(public_id: str, *, by: User) -> Container:
 
 def ensure_entity(name: str, *, by: User) -> Entity:
     """The entity to push into. None is ever made by a push: entities come with their users."""
-    entity = _first(Entity.objects.filter(name=folded(name)))
+    entity = first(Entity.objects.filter(name=folded(name)))
     if entity is None:
         refuse_push(by)
     check_may_push(by, entity)
@@ -85,7 +91,7 @@ def ensure_entity(name: str, *, by: User) -> Entity:
 
 def ensure_collection(*, entity_id: str, name: str, description: str, by: User) -> Collection:
     """The collection of this name in the entity, made if it is missing."""
-    entity = _first(Entity.objects.filter(public_id=entity_id))
+    entity = first(Entity.objects.filter(public_id=entity_id))
     if entity is None:
         refuse_push(by)
     check_may_push(by, entity)
@@ -109,7 +115,7 @@ def ensure_collection(*, entity_id: str, name: str, description: str, by: User) 
 
 def ensure_container(*, collection_id: str, name: str, description: str, by: User) -> Container:
     """The container of this name in the collection, made if it is missing."""
-    collection = _first(Collection.objects.select_related("entity").filter(public_id=collection_id))
+    collection = first(Collection.objects.select_related("entity").filter(public_id=collection_id))
     if collection is None:
         refuse_push(by)
     check_may_push(by, collection.entity)
@@ -132,8 +138,3 @@ def without_filler(description: str) -> str:
     """
     description = description.strip()
     return "" if description.lower() == FILLER else description
-
-
-def _first(rows: "QuerySet[Row]") -> "Row | None":
-    # Not .first(): on a unique look-up its ORDER BY only costs planning time.
-    return next(iter(rows[:1]), None)

@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from shub.accounts.models import Entity, User
 from shub.containers.models import Collection
 from shub.errors import Denied
+from shub.rows import first
 
 Caller: TypeAlias = User | AnonymousUser
 
@@ -73,6 +74,6 @@ def check_may_push(user: User, entity: Entity) -> None:
 
 def refuse_push(user: User) -> NoReturn:
     """No, in the same words for what is hidden, for what is another's and for what is not there."""
-    own = next(iter(Entity.objects.filter(user=user)[:1]), None)
+    own = first(Entity.objects.filter(user=user))
     where = f"it may push into {own.name!r}" if own else "it may push nowhere"
     raise Denied(f"You may not push there. This token is of {user.username}: {where}.")

@@ -1,15 +1,15 @@
 """Removal: an image goes with its tags; its bytes go when no other image has them."""
 
 from django.db import transaction
-from django.utils import timezone
 
 from shub.accounts.models import Token, User
 from shub.audit import trail
-from shub.containers import blobs, images
-from shub.containers.models import Image, Tag, TagMove
+from shub.containers import blobs, images, tagging
+from shub.containers.models import Image
 from shub.containers.permissions import may_delete
 from shub.containers.refs import LibraryRef
 from shub.errors import Conflict, Denied
+from shub.rows import first
 
 
 def remove_image(ref: LibraryRef, *, arch: str, by: User, token: Token | None) -> Image:
@@ -26,30 +26,36 @@ def remove_image(ref: LibraryRef, *, arch: str, by: User, token: Token | None) -
             f"the owner of {found.container.collection.entity.name}, or an administrator."
         )
     if not (arch or ref.digest or ref.sif_id):
-        check_only_arch(ref)
+        _check_only_arch(ref)
     with transaction.atomic():
-        image = next(iter(Image.objects.select_for_update().filter(pk=found.pk)), None)
-        if image is None:
-            return found  # by another request at this moment: it is gone, as was asked
-        image.container = found.container
-        drop_tags(image, by=by.username, token=token)
-        blob_id, size = image.blob_id, found.blob.size if found.blob else 0
-        image.delete()
-        if blob_id is not None:
-            blobs.release(blob_id)
-        trail.record(
-            "image.removed",
-            kind="image",
-            public_id=found.public_id,
-            name=str(found),
-            actor=by.username,
-            token=token.public_id if token else "",
-            size=size,
-        )
+        _remove(found, by=by, token=token)
     return found
 
 
-def check_only_arch(ref: LibraryRef) -> None:
+def _remove(found: Image, *, by: User, token: Token | None) -> None:
+    # The uploads first, as whoever proves or refuses one of them locks them: upload, then image.
+    list(found.uploads.select_for_update().order_by("pk"))
+    image = first(Image.objects.select_for_update().filter(pk=found.pk))
+    if image is None:
+        return  # by another request at this moment: it is gone, as was asked
+    image.container = found.container
+    tagging.drop(image, actor=by.username, token=token)
+    blob_id, size = image.blob_id, found.blob.size if found.blob else 0
+    image.delete()
+    if blob_id is not None:
+        blobs.release(blob_id)
+    trail.record(
+        "image.removed",
+        kind="image",
+        public_id=found.public_id,
+        name=str(found),
+        actor=by.username,
+        token=token.public_id if token else "",
+        size=size,
+    )
+
+
+def _check_only_arch(ref: LibraryRef) -> None:
     """Conflict when the tag means images of several archs: none of them is guessed at."""
     arches = [tag.arch or "unknown" for tag in images.tags_named(ref)]
     if len(arches) > 1:
@@ -57,23 +63,3 @@ def check_only_arch(ref: LibraryRef) -> None:
             f"The tag {ref} means images of several architectures: {', '.join(sorted(arches))}. "
             "Name one by --arch, or name the image by its hash."
         )
-
-
-def drop_tags(image: Image, *, by: str, token: Token | None) -> None:
-    """Remove every tag of the image and write the moves down, in the caller's transaction."""
-    now = timezone.now()
-    tags = list(Tag.objects.select_for_update().filter(image=image))
-    TagMove.objects.bulk_create(
-        TagMove(
-            container=image.container,
-            name=tag.name,
-            arch=tag.arch,
-            from_digest=image.digest,
-            to_digest="",
-            moved_at=now,
-            moved_by=by,
-            token=token.public_id if token else "",
-        )
-        for tag in tags
-    )
-    Tag.objects.filter(image=image).delete()

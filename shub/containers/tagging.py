@@ -6,9 +6,10 @@ from django.utils import timezone
 from shub.accounts.models import Token, User
 from shub.containers import images, namespaces
 from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
-from shub.containers.permissions import Caller, may_push, may_view
-from shub.errors import Conflict, Invalid, NotFound
+from shub.containers.permissions import Caller, may_push
+from shub.errors import Conflict, Invalid
 from shub.names import check_tag
+from shub.rows import first
 from shub.sif.layout import ARCHES
 
 KNOWN_ARCHES = frozenset(ARCHES.values())
@@ -16,16 +17,7 @@ KNOWN_ARCHES = frozenset(ARCHES.values())
 
 def tags_by_arch(container_id: str, *, by: Caller) -> dict[str, dict[str, str]]:
     """Every tag of the container: arch → tag → the image's public id."""
-    container = next(
-        iter(
-            Container.objects.select_related("collection__entity").filter(public_id=container_id)[
-                :1
-            ]
-        ),
-        None,
-    )
-    if container is None or not may_view(by, container.collection):
-        raise NotFound("There is no such container, or you may not see it.")
+    container = namespaces.visible_container(container_id, by=by)
     found: dict[str, dict[str, str]] = {}
     for arch, name, image_id in Tag.objects.filter(container=container).values_list(
         "arch", "name", "image__public_id"
@@ -49,13 +41,10 @@ def set_tag(
     with transaction.atomic():
         # The lock makes this wait for, or be waited for by, the proof of the same image. Nothing is
         # joined to it: Postgres would join what was there before the wait.
-        image = next(
-            iter(
-                Image.objects.select_for_update(no_key=True).filter(
-                    container=container, public_id=image_id
-                )[:1]
-            ),
-            None,
+        image = first(
+            Image.objects.select_for_update(no_key=True).filter(
+                container=container, public_id=image_id
+            )
         )
         if image is None:
             raise Invalid(f"The container {container} has no image with the id {image_id!r}.")
@@ -65,7 +54,7 @@ def set_tag(
         ).delete()
         if image.is_proven:
             check_arch(image, arch)
-            move(container, name, image, arch=arch, by=by.get_username(), token=token)
+            move(container, name, image, arch=arch, actor=by.username, token=token)
         elif images.is_arriving(image):
             PendingTag.objects.update_or_create(
                 image=image,
@@ -93,7 +82,7 @@ def check_arch(image: Image, arch: str) -> None:
 
 
 def move(
-    container: Container, name: str, image: Image, *, arch: str, by: str, token: Token | None
+    container: Container, name: str, image: Image, *, arch: str, actor: str, token: Token | None
 ) -> None:
     """Point the tag at the proven image and write the move down; again is no move.
 
@@ -118,9 +107,29 @@ def move(
         from_digest=before,
         to_digest=image.digest,
         moved_at=now,
-        moved_by=by,
+        moved_by=actor,
         token=token.public_id if token else "",
     )
+
+
+def drop(image: Image, *, actor: str, token: Token | None) -> None:
+    """Remove every tag of the image and write the moves down, in the caller's transaction."""
+    now = timezone.now()
+    tags = Tag.objects.select_for_update().filter(image=image)
+    TagMove.objects.bulk_create(
+        TagMove(
+            container=image.container,
+            name=tag.name,
+            arch=tag.arch,
+            from_digest=image.digest,
+            to_digest="",
+            moved_at=now,
+            moved_by=actor,
+            token=token.public_id if token else "",
+        )
+        for tag in tags
+    )
+    Tag.objects.filter(image=image).delete()
 
 
 def move_pending(image: Image) -> None:
@@ -137,7 +146,7 @@ def move_pending(image: Image) -> None:
             pending.name,
             image,
             arch=pending.arch,
-            by=pending.asked_by.get_username(),
+            actor=pending.asked_by.username,
             token=pending.token,
         )
     image.pending_tags.all().delete()

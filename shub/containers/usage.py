@@ -4,12 +4,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
-from shub.accounts.models import Entity, User
+from shub.accounts.models import Entity
 from shub.audit import trail
 from shub.containers.models import Blob, Image
-from shub.containers.permissions import is_administrator
-from shub.errors import Denied, Invalid, NotFound, OverQuota
+from shub.errors import Invalid, NotFound, OverQuota
 from shub.names import folded
+from shub.rows import first
 
 
 def stored_bytes(entity: Entity) -> int:
@@ -27,38 +27,38 @@ def quota_bytes(entity: Entity) -> int:
     return entity.quota_bytes
 
 
-def check_quota(entity: Entity, *, digest: str, size: int) -> None:
-    """OverQuota when these bytes would be more than the entity may store.
+def has_room(entity: Entity, *, digest: str, size: int) -> bool:
+    """Whether these bytes fit into what the entity may store.
 
     Bytes that the entity has already count once. Uploads that are under way do not count: two at
     once may together go beyond the quota.
     """
     quota = quota_bytes(entity)
-    if not quota:
-        return
-    used = stored_bytes(entity)
-    if used + size <= quota:
-        return
+    if not quota or stored_bytes(entity) + size <= quota:
+        return True
     own = Image.objects.filter(digest=digest, container__collection__entity=entity)
-    if own.filter(blob__isnull=False).exists():
-        return
-    raise OverQuota(
-        f"The quota of {entity.name} is {quota} bytes: {used} are used, and this image has {size}. "
-        "Delete images that are not needed, or ask the administrator for more."
-    )
+    return own.filter(blob__isnull=False).exists()
 
 
-def set_quota(*, name: str, quota: int | None, by: User | None = None) -> Entity:
+def check_quota(entity: Entity, *, digest: str, size: int) -> None:
+    """OverQuota, with the figures, unless there is room."""
+    if not has_room(entity, digest=digest, size=size):
+        raise OverQuota(
+            f"The quota of {entity.name} is {quota_bytes(entity)} bytes: {stored_bytes(entity)} "
+            f"are used, and this image has {size}. Delete images that are not needed, or ask the "
+            "administrator for more."
+        )
+
+
+def set_quota(*, name: str, quota: int | None) -> Entity:
     """Give the entity a quota of its own: bytes, 0 for no bound, None for the site's default.
 
-    `by` is an administrator, or None for one who is at the server's own terminal.
+    For whoever is at the server's own terminal: who may do it elsewhere is not asked.
     """
-    if by is not None and not is_administrator(by):
-        raise Denied("Only administrators set quotas.")
     if quota is not None and quota < 0:
         raise Invalid(f"A quota is 0 bytes or more, not {quota}.")
     with transaction.atomic():
-        entity = Entity.objects.select_for_update(no_key=True).filter(name=folded(name)).first()
+        entity = first(Entity.objects.select_for_update(no_key=True).filter(name=folded(name)))
         if entity is None:
             raise NotFound(f"There is no entity {name!r}.")
         before, entity.quota_bytes = entity.quota_bytes, quota
@@ -68,7 +68,6 @@ def set_quota(*, name: str, quota: int | None, by: User | None = None) -> Entity
             kind="entity",
             public_id=entity.public_id,
             name=entity.name,
-            actor=by.username if by else "",
             before=before,
             after=quota,
         )

@@ -14,6 +14,7 @@ from shub.accounts.models import Token, User
 from shub.containers import usage
 from shub.containers.images import pushable_image
 from shub.errors import Conflict, Invalid, OverQuota
+from shub.rows import first
 from shub.storage import NoSuchObject, Part, object_store
 from shub.storage.keys import blob_key
 from shub.uploads import ending, joining
@@ -233,7 +234,7 @@ def own_upload(*, image_id: str, upload_id: str, by: User) -> Upload:
     Never NotFound: clients take a 404 for "send it as one body", and begin in the middle.
     """
     image = pushable_image(image_id, by=by)
-    found = next(iter(image.uploads.filter(public_id=upload_id, created_by=by)[:1]), None)
+    found = first(image.uploads.filter(public_id=upload_id, created_by=by))
     if found is None:
         raise Conflict(f"You have no upload {upload_id!r} of this image. Push it again.")
     found.container = image.container

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from shub.containers import blobs, tagging
 from shub.containers.models import Blob, Image
 from shub.errors import Unavailable
 from shub.public_ids import new_public_id
+from shub.rows import first, is_deadlock
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.storage import NoSuchObject, object_store
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
@@ -61,6 +62,11 @@ def verify_next() -> bool:
         log.info("Upload %s was taken over by another sweep.", upload.public_id)
     except Unavailable as error:
         log.warning("Upload %s waits for the store: %s", upload.public_id, error)
+        postpone(upload)
+    except OperationalError as error:
+        if not is_deadlock(error):
+            raise
+        log.info("Upload %s met another change of its image.", upload.public_id)
         postpone(upload)
     return True
 
@@ -152,19 +158,14 @@ def settle(upload: Upload, finding: Finding) -> None:
 def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
     """verifying → done: the image has its bytes, and the tags that waited for it move."""
     upload.state = State.DONE
-    claimed = Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk)
-    image = next(iter(claimed), None)
+    image = first(Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk))
     if image is None or image.is_proven:
         # Another push of the same bytes was faster, or nobody wants them any more.
         blobs.condemn(blob)
+        if image is not None:
+            tagging.move_pending(image)
         return
-    image.blob = blobs.prove(blob)
-    image.arch = facts.arch
-    image.signed = facts.signed
-    image.fingerprints = list(facts.fingerprints)
-    image.encrypted = facts.encrypted
-    image.sif_id = facts.sif_id
-    image.save()
+    image.take(blobs.prove(blob), facts)
     tagging.move_pending(image)
     trail.record(
         "image.pushed",

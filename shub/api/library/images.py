@@ -17,7 +17,7 @@ from shub.api.library.door import (
     pusher,
     used_token,
 )
-from shub.containers import images, refs, removal, tagging
+from shub.containers import announcing, images, refs, removal, tagging
 from shub.containers.models import Image
 from shub.errors import Invalid
 from shub.sif.layout import arch_named
@@ -49,7 +49,7 @@ class ImagesView(LibraryView):
         """The image that the caller is about to send, or need not send."""
         by = pusher(request)
         body = self.read(request, NewImage)
-        image = images.announce(
+        image = announcing.announce(
             container_id=body["container"],
             hash_ref=body["hash"],
             description=body["description"],

@@ -9,6 +9,7 @@ from django.utils import timezone
 from shub.containers.models.blob import DIGEST_PATTERN, Blob
 from shub.containers.models.container import Container
 from shub.public_ids import PublicIdField, public_id_rules
+from shub.sif import Facts
 
 
 class Image(models.Model):
@@ -60,6 +61,16 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"{self.container}:{self.hash}"
+
+    def take(self, blob: Blob, facts: "Facts | Image") -> None:
+        """Have these bytes, and what they say of themselves: as read, or as of an equal image."""
+        self.blob = blob
+        self.arch = facts.arch
+        self.signed = facts.signed
+        self.fingerprints = list(facts.fingerprints)
+        self.encrypted = facts.encrypted
+        self.sif_id = facts.sif_id
+        self.save(update_fields=["blob", "arch", "signed", "fingerprints", "encrypted", "sif_id"])
 
     @property
     def hash(self) -> str:

@@ -1,0 +1,83 @@
+"""Announcing: a push says which image it is about to send, and learns whether it need not.
+
+An announced image has its bytes at once where its pusher may read them elsewhere. Naming a hash
+gives nobody anything: what counts is that this caller could fetch these very bytes now, from an
+image of a collection that they may see.
+"""
+
+from django.db import transaction
+
+from shub.accounts.models import Token, User
+from shub.audit import trail
+from shub.containers import blobs, namespaces, tagging, usage
+from shub.containers.models import Collection, Image
+from shub.errors import Invalid
+from shub.names import is_hash_ref
+from shub.rows import first
+
+
+def announce(
+    *, container_id: str, hash_ref: str, description: str, by: User, token: Token | None
+) -> Image:
+    """The image of this hash in the container, made as a claim if it is missing.
+
+    Where the caller may read the same bytes elsewhere the image has them at once.
+    """
+    container = namespaces.pushable_container(container_id, by=by)
+    if not hash_ref.startswith("sha256.") or not is_hash_ref(hash_ref):
+        raise Invalid(f"{hash_ref!r} is no image hash: expected sha256. and 64 hex digits.")
+    image, _ = Image.objects.select_related("blob").get_or_create(
+        container=container,
+        digest=hash_ref.removeprefix("sha256."),
+        defaults={
+            "description": namespaces.without_filler(description),
+            "created_by": by,
+        },
+    )
+    image.container = container
+    if image.blob_id is None:
+        link(image, by=by, token=token)
+    return image
+
+
+def link(image: Image, *, by: User, token: Token | None) -> None:
+    """Give the claim the bytes and facts of an equal image that the caller may read.
+
+    Nothing happens where there is none, where its bytes leave at this moment, or where they would
+    be more than the entity may store: then the client sends them, and is told what is to be told.
+    """
+    source = _readable_equal(image, by=by)
+    if source is None or source.blob is None:
+        return
+    entity = image.container.collection.entity
+    if not usage.has_room(entity, digest=image.digest, size=source.blob.size):
+        return
+    with transaction.atomic():
+        claim = first(Image.objects.select_for_update(no_key=True).filter(pk=image.pk))
+        if claim is None or claim.blob_id is not None:
+            return
+        blob = blobs.keep(source.blob)
+        if blob is None:
+            return
+        image.take(blob, source)
+        # Tags may wait for an upload of these bytes that is still being verified.
+        tagging.move_pending(image)
+        trail.record(
+            "image.linked",
+            kind="image",
+            public_id=image.public_id,
+            name=str(image),
+            actor=by.username,
+            token=token.public_id if token else "",
+            size=blob.size,
+        )
+
+
+def _readable_equal(image: Image, *, by: User) -> Image | None:
+    """A proven image of the same digest, in a collection that the caller may see."""
+    equal = Image.objects.select_related("blob").filter(
+        digest=image.digest,
+        blob__state="proven",
+        container__collection__in=Collection.objects.visible_to(by),
+    )
+    return first(equal.exclude(pk=image.pk).order_by("id"))
