@@ -54,17 +54,17 @@ def read_facts(prefix: bytes, size: int) -> Facts:
 def _read_header(prefix: bytes, size: int) -> layout.Header:
     if len(prefix) < layout.HEADER_BYTES:
         raise UnreadableSIF(
-            f"It is no SIF image: expected a header of {layout.HEADER_BYTES} bytes, "
+            f"The file is no SIF image: expected a header of {layout.HEADER_BYTES} bytes, "
             f"the file has {size}."
         )
     header = layout.unpack_header(prefix)
     if header.magic != layout.MAGIC:
         raise UnreadableSIF(
-            "It is no SIF image: expected SIF_MAGIC at byte 32. Push a .sif file as singularity "
-            "build or apptainer build makes it."
+            "The file is no SIF image: expected SIF_MAGIC at byte 32. Push a .sif file as "
+            "singularity build or apptainer build makes it."
         )
     if not header.version.rstrip(b"\0").isdigit():
-        raise UnreadableSIF("Its SIF header is damaged: the version is no number.")
+        raise UnreadableSIF("The file's SIF header is damaged: the version is no number.")
     return header
 
 
@@ -74,16 +74,18 @@ def _read_descriptors(prefix: bytes, header: layout.Header, size: int) -> list[l
     end = start + total * layout.DESCRIPTOR_BYTES
     if not 0 <= total <= MAX_DESCRIPTORS:
         raise UnreadableSIF(
-            f"Its SIF header is damaged: it names {total} descriptors, expected 0 to "
+            f"The file's SIF header is damaged: it names {total} descriptors, expected 0 to "
             f"{MAX_DESCRIPTORS}."
         )
     if start < layout.HEADER_BYTES or header.descriptors_length < end - start:
-        raise UnreadableSIF("Its SIF header is damaged: the descriptor table has no such place.")
+        raise UnreadableSIF(
+            "The file's SIF header is damaged: the descriptor table has no such place."
+        )
     if end > len(prefix):
         raise UnreadableSIF(
-            "Its descriptor table ends behind the file: the image was cut short."
+            "The file's descriptor table ends behind the file: the image was cut short."
             if end > size
-            else "Its SIF header is damaged: the descriptor table is not at the front."
+            else "The file's SIF header is damaged: the descriptor table is not at the front."
         )
     entries = (
         layout.unpack_descriptor(prefix, offset)
@@ -93,8 +95,8 @@ def _read_descriptors(prefix: bytes, header: layout.Header, size: int) -> list[l
     for entry in used:
         if entry.offset < 0 or entry.size < 0 or entry.offset + entry.size > size:
             raise UnreadableSIF(
-                f"It names an object that ends at byte {entry.offset + entry.size}, but has only "
-                f"{size} bytes: the image was cut short."
+                f"The file names an object that ends at byte {entry.offset + entry.size}, but has "
+                f"only {size} bytes: the image was cut short."
             )
     return used
 

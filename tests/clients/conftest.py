@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,7 +25,7 @@ VERDICT = pytest.StashKey[list[str]]()
 
 # The CLI's column: its version is that of the day, and no part of the table.
 CLI = "apptainer"
-CLI_TITLE = "Apptainer 1.4, the CLI"
+CLI_TITLE = "Apptainer, the CLI"
 
 # Where the table is to be written; without it, it is compared with the one in PAGE.
 TABLE = "CLIENTS_TABLE"
@@ -173,6 +174,16 @@ def live_streaming() -> Iterator[Live]:
     """A third one, which sends nobody to the store."""
     with registry.started(STREAM_ALWAYS="true") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def live_strict() -> Iterator[Live]:
+    """A fourth one, whose store is on its own host and refuses whoever brings a token along."""
+    with doors.strict_store() as door:
+        host = urlsplit(door.url).netloc
+        with registry.started(MINIO_EXTERNAL_SERVER=host) as running:
+            door.host = urlsplit(running.store["endpoint"]).netloc
+            yield running
 
 
 @pytest.fixture(scope="session")

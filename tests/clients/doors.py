@@ -39,6 +39,19 @@ def without_port(url: str) -> contextlib.AbstractContextManager[str]:
 
 
 @contextlib.contextmanager
+def strict_store() -> Iterator["Server"]:
+    """A store that refuses a request with two authorizations, as S3 itself does.
+
+    The ones that the tests start let some of them pass. Say the `host` of the store that is behind
+    it before anybody asks.
+    """
+    server = Server(("127.0.0.1", 0), host="")
+    server.is_strict_store = True
+    with _open(server):
+        yield server
+
+
+@contextlib.contextmanager
 def _open(server: "Server") -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -57,6 +70,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, Door)
         self.host = host
         self.own_answers: Mapping[str, Any] = {}
+        self.is_strict_store = False
 
     @property
     def url(self) -> str:
@@ -90,7 +104,14 @@ class Door(BaseHTTPRequestHandler):
         """Nothing: what the client says is what counts."""
 
     def pass_on(self) -> None:
-        headers = dict(self.headers.items()) | {"Host": self.server.host, "Connection": "close"}
+        headers = dict(self.headers.items()) | {"Connection": "close"}
+        if self.server.is_strict_store:
+            # The address is signed for the host that the client asked.
+            if "Authorization" in headers:
+                self.send_error(400, "InvalidArgument: only one authorization is allowed")
+                return
+        else:
+            headers["Host"] = self.server.host
         length = int(self.headers.get("Content-Length", 0))
         behind = http.client.HTTPConnection(self.server.host, timeout=60)
         with contextlib.closing(behind):

@@ -224,7 +224,10 @@ def test_a_push_tells_what_is_used_of_the_quota_and_where_the_image_is(
     assert re.search(r"Library storage: using [\d.]+ MiB out of 1.00 GiB quota", pushed.said), (
         pushed
     )
-    assert f"Container URL: {live.url}/library/frugal/{collection}/it" in pushed.said, pushed
+    (address,) = re.findall(r"Container URL: (.*)", pushed.said)
+    assert address == f"{live.url}/library/frugal/{collection}/it", pushed
+    with urllib.request.urlopen(address) as page:
+        assert f"{collection}/it" in page.read().decode()
 
 
 @pytest.mark.action("push-arches")
@@ -344,6 +347,21 @@ def test_a_public_image_is_pulled_by_those_who_are_logged_in(
 
     for user in (owner, stranger):
         assert_pulled(user, f"{ref}:v1", image.digest)
+
+
+@pytest.mark.action("pull-token")
+def test_no_token_is_taken_along_to_a_store_that_refuses_it(
+    new_apptainer: NewApptainer, live_strict: Live, make_sif: MakeSif
+) -> None:
+    image = make_sif(size=12 * MIB)
+    ref = f"library://{live_strict.entity}/clients/container:v1"
+    cli, anonymous = new_apptainer(), new_apptainer()
+    cli.use_remote(live_strict.url, token=live_strict.token)
+    anonymous.use_remote(live_strict.url)
+    assert_done(cli.run("push", "-U", image.path, ref))
+
+    for user in (cli, anonymous):
+        assert_pulled(user, ref, image.digest)
 
 
 @pytest.mark.action("pull-short")

@@ -21,21 +21,25 @@ pytestmark = pytest.mark.timeout(900)
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module")
+# For the session: pytest runs all tests of one client before those of the next, whatever their
+# module, and would start what is a module's anew for each client.
+
+
+@pytest.fixture(scope="session")
 def stripping() -> Iterator[Front]:
     """The layout that we advise: nginx drops the token before the store."""
     with in_front(strips=True, MINIO_EXTERNAL_STRIPS_AUTHORIZATION="true") as front:
         yield front
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def keeping() -> Iterator[Front]:
     """The same, by an administrator who has not read that it must be dropped."""
     with in_front(strips=False) as front:
         yield front
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def carrying() -> Iterator[Front]:
     """Users reach no store: nginx carries every pull."""
     settings = {"STREAM_ALWAYS": "true", "NGINX_STORE_LOCATION": INNER}

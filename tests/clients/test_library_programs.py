@@ -247,6 +247,19 @@ def test_a_public_image_is_pulled_by_those_who_are_logged_in(
         assert_pulled(user, f"{ref}:v1", image.digest)
 
 
+@pytest.mark.action("pull-token")
+def test_no_token_is_taken_along_to_a_store_that_refuses_it(
+    new_library: NewLibrary, live_strict: Live, make_sif: MakeSif, ref: str
+) -> None:
+    image = make_sif(size=12 * MIB)
+    owner = new_library(live_strict.token, url=live_strict.library)
+    anonymous = new_library(url=live_strict.library)
+    assert_done(owner.push(image.path, f"{ref}:v1"))
+
+    for user in (owner, anonymous):
+        assert_pulled(user, f"{ref}:v1", image.digest)
+
+
 @pytest.mark.action("pull-hash")
 def test_an_image_is_pulled_by_its_hash(
     owner: LibraryProgram, anonymous: LibraryProgram, make_sif: MakeSif, ref: str

@@ -84,7 +84,7 @@ class ImageView(LibraryView):
         removed = removal.remove_image(
             refs.parse(ref),
             arch=asked_arch(request) or "",
-            by=known(request, "To delete needs a token. Run `remote login`, then try again."),
+            by=known(request, "Deleting needs a token. Run `remote login`, then try again."),
             token=used_token(request),
         )
         return answer(image_object(removed))
