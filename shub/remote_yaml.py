@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 REMOTE = "shub"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# The last release of Singularity that takes nothing but the three oldest fields, and HOST:PORT.
+# The last release of Singularity that takes HOST:PORT. (Up to 3.6 they also refuse a file with any
+# but the three oldest fields, which are all that is in the old form.)
 LAST_OLD = (3, 8)
 
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:[.\-+].{0,40})?")

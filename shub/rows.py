@@ -1,8 +1,9 @@
 """Rows: the one row of a look-up that finds one at most, and locks that were taken crosswise."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
@@ -19,3 +20,15 @@ def first(rows: "QuerySet[Row]") -> "Row | None":
 def is_deadlock(error: OperationalError) -> bool:
     """Whether Postgres ended this transaction for another's sake: the same again will do."""
     return getattr(error.__cause__, "pgcode", None) == DEADLOCK
+
+
+def in_transaction(act: Callable[[], None]) -> None:
+    """Do the act in a transaction of its own; once more where it met another one crosswise."""
+    try:
+        with transaction.atomic():
+            act()
+    except OperationalError as error:
+        if not is_deadlock(error):
+            raise
+        with transaction.atomic():
+            act()

@@ -1,7 +1,5 @@
 """Removal: an image goes with its tags; its bytes go when no other image has them."""
 
-from django.db import transaction
-
 from shub.accounts.models import Token, User
 from shub.audit import trail
 from shub.containers import blobs, images, tagging
@@ -9,7 +7,7 @@ from shub.containers.models import Image
 from shub.containers.permissions import may_delete
 from shub.containers.refs import LibraryRef
 from shub.errors import Conflict, Denied
-from shub.rows import first
+from shub.rows import first, in_transaction
 
 
 def remove_image(ref: LibraryRef, *, arch: str, by: User, token: Token | None) -> Image:
@@ -27,8 +25,7 @@ def remove_image(ref: LibraryRef, *, arch: str, by: User, token: Token | None) -
         )
     if not (arch or ref.digest or ref.sif_id):
         _check_only_arch(ref)
-    with transaction.atomic():
-        _remove(found, by=by, token=token)
+    in_transaction(lambda: _remove(found, by=by, token=token))
     return found
 
 

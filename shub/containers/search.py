@@ -4,11 +4,12 @@ Names match by any part of them, descriptions likewise, in any case of letters. 
 is the end of one name and the beginning of the next: `tools/gc` finds `mara/tools/gcc`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import Case, Q, QuerySet, Value, When
 
 from shub.accounts.models import Entity
 from shub.containers.models import Collection, Container, Image, Tag
@@ -29,6 +30,31 @@ NEWEST_OF_EACH = 20
 # How many tags are named of one image, or of one container.
 MOST_TAGS = 100
 
+# Of each container the newest by its index, and no container as a whole: the ORM could only say it
+# by a query for each, which costs it more than it costs Postgres.
+NEWEST_IMAGES = """
+SELECT newest.id
+FROM unnest(%(containers)s::bigint[]) WITH ORDINALITY AS looked (id, place)
+CROSS JOIN LATERAL (
+    SELECT image.id
+    FROM containers_image image JOIN containers_blob blob ON blob.id = image.blob_id
+    WHERE image.container_id = looked.id AND blob.state = 'proven'
+        AND (%(any_arch)s OR image.arch = ANY (%(arches)s))
+        AND (image.signed OR NOT %(signed_only)s)
+    ORDER BY image.id DESC LIMIT %(most)s
+) newest
+ORDER BY looked.place, newest.id DESC
+"""
+NEWEST_TAGS = """
+SELECT looked.id, newest.name, image.public_id
+FROM unnest(%(containers)s::bigint[]) AS looked (id)
+CROSS JOIN LATERAL (
+    SELECT tag.name, tag.image_id FROM containers_tag tag
+    WHERE tag.container_id = looked.id ORDER BY tag.moved_at DESC LIMIT %(most)s
+) newest
+JOIN containers_image image ON image.id = newest.image_id
+"""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -46,9 +72,7 @@ class Found:
     container_tags: dict[int, dict[str, str]]
 
 
-def search(
-    text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by: Caller
-) -> Found:
+def find(text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by: Caller) -> Found:
     """What matches the text. `arches` (Go's names) and `signed_only` narrow the images.
 
     Invalid for a text that is too short or too long.
@@ -63,22 +87,32 @@ def search(
     containers = list(
         Container.objects.filter(_matching_container(text), collection__in=visible)
         .select_related("collection__entity")
-        .order_by("name", "id")[:MOST_FOUND]
+        .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
     )
     images = _images(text, containers, visible, arches=arches, signed_only=signed_only)
     return Found(
         entities=list(
-            entities_visible_to(by).filter(name__contains=text).order_by("name")[:MOST_FOUND]
+            entities_visible_to(by)
+            .filter(name__contains=text)
+            .order_by(_nearness(text), "name")[:MOST_FOUND]
         ),
         collections=list(
             visible.filter(_matching_collection(text))
             .select_related("entity")
-            .order_by("name", "id")[:MOST_FOUND]
+            .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
         ),
         containers=containers,
         images=images,
         tags=_tags_of(images),
         container_tags=_tags_in(containers),
+    )
+
+
+def _nearness(text: str) -> Case:
+    """What is called so comes first, then what begins so. Of a path its last name counts."""
+    name = text.rpartition("/")[2]
+    return Case(
+        When(name=name, then=Value(0)), When(name__startswith=name, then=Value(1)), default=Value(2)
     )
 
 
@@ -118,12 +152,16 @@ def _images(
     if signed_only:
         proven = proven.filter(signed=True)
 
-    # Each container's newest by the index, in one query: none is sorted as a whole.
-    newest = [
-        proven.filter(container=container).order_by("-id").values("pk")[:NEWEST_OF_EACH]
-        for container in containers[:CONTAINERS_LOOKED_INTO]
-    ]
-    keys = [row["pk"] for row in _all_of(newest)]
+    asked: dict[str, Any] = {
+        "containers": [container.pk for container in containers[:CONTAINERS_LOOKED_INTO]],
+        "any_arch": not arches,
+        "arches": list(arches),
+        "signed_only": signed_only,
+        "most": NEWEST_OF_EACH,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST_IMAGES, asked)
+        keys = [key for (key,) in cursor.fetchall()]
     if len(keys) < MOST_FOUND:
         described = proven.filter(
             description__icontains=text, container__collection__in=visible
@@ -148,18 +186,13 @@ def _tags_of(images: Sequence[Image]) -> dict[int, list[str]]:
 
 def _tags_in(containers: Sequence[Container]) -> dict[int, dict[str, str]]:
     """Of each container its newest tags, one image each."""
-    newest = [
-        Tag.objects.filter(container=container)
-        .order_by("-moved_at")
-        .values("container_id", "name", "image__public_id")[:MOST_TAGS]
-        for container in containers[:CONTAINERS_LOOKED_INTO]
-    ]
+    asked: dict[str, Any] = {
+        "containers": [container.pk for container in containers[:CONTAINERS_LOOKED_INTO]],
+        "most": MOST_TAGS,
+    }
     maps: dict[int, dict[str, str]] = {}
-    for row in _all_of(newest):
-        maps.setdefault(row["container_id"], {})[row["name"]] = row["image__public_id"]
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST_TAGS, asked)
+        for container, name, image in cursor.fetchall():
+            maps.setdefault(container, {}).setdefault(name, image)
     return maps
-
-
-def _all_of(queries: Sequence[QuerySet[Any, Any]]) -> Iterable[dict[str, Any]]:
-    """The rows of all these queries, asked as one."""
-    return queries[0].union(*queries[1:], all=True) if queries else ()

@@ -20,6 +20,7 @@ from shub.storage.keys import blob_key
 from shub.uploads import ending, joining
 from shub.uploads.models import Upload
 from shub.uploads.parts import (
+    BODY_PART_BYTES,
     LARGEST_PART,
     MOST_PARTS,
     check_all_parts,
@@ -91,6 +92,12 @@ def check_size(size: int, kind: Upload.Kind) -> None:
         raise Invalid(
             f"One upload address takes at most {LARGEST_PART} bytes (5 GiB), the image has {size}: "
             + way
+        )
+    if kind == Upload.Kind.BODY and size > BODY_PART_BYTES * MOST_PARTS:
+        raise Invalid(
+            f"An image that is sent as one body has at most {BODY_PART_BYTES * MOST_PARTS} bytes, "
+            f"this one has {size}: push it with a client that sends parts (Singularity 3.5.3 or "
+            "newer, any Apptainer)."
         )
     if size > LARGEST_PART * MOST_PARTS:
         raise Invalid(f"A store takes at most {LARGEST_PART * MOST_PARTS} bytes, not {size}.")

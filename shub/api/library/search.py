@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from shub.api.description import described, enveloped
 from shub.api.library import objects
 from shub.api.library.door import LibraryView, answer
-from shub.containers.search import search
+from shub.containers import search
 from shub.sif.layout import arch_named
 
 # More archs than there are need not be looked for.
@@ -39,7 +39,7 @@ class SearchView(LibraryView):
     def get(self, request: Request) -> Response:
         """Four lists, empty where nothing matches: clients read a 404 as a fault."""
         query = request.query_params
-        found = search(
+        found = search.find(
             query.get("value", ""),
             arches=[
                 arch_named(name) for name in query.get("arch", "").split(",")[:MOST_ARCHES] if name

@@ -35,7 +35,7 @@ MOST = {
     ("POST", "/v1/containers"): 3,
     ("GET", "/v1/images/{ref}"): 2,
     ("POST", "/v1/images"): 6,
-    ("DELETE", "/v1/images/{ref}"): 16,
+    ("DELETE", "/v1/images/{ref}"): 17,
     ("GET", "/v1/imagefile/{ref}"): 3,
     ("POST", "/v1/imagefile/{ref}"): 12,
     ("GET", "/v1/search"): 9,
