@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from shub.containers import blobs
-from shub.containers.models import Blob, Collection, Image
+from shub.containers.models import Blob, Collection, Image, PendingTag, Tag
 from shub.storage import ObjectStore
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
 from tests.stored import stored_keys
-from tests.wire import digest, sweep, wire
+from tests.wire import digest, send, sweep, wire
 
 pytestmark = pytest.mark.django_db
 
@@ -92,3 +92,21 @@ def test_what_was_left_while_leaving_is_collected_by_the_next_sweep(
     sweep()
     assert stored_keys(store) == []
     assert Blob.objects.get().state == "gone"
+
+
+def test_a_tag_that_waits_for_an_upload_moves_when_its_image_is_linked_meanwhile(
+    mara: Person, otto: Person, store: ObjectStore
+) -> None:
+    client = wire(otto)
+    image = client.announce("otto/tools/gcc", CONTENT)
+    assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    assert client.tag(image["container"], image["id"], "v1", arch="arm64").status == 200
+    wire(mara).push("mara/tools/gcc", CONTENT)
+    assert PendingTag.objects.exists() or Tag.objects.exists()
+    announced = {"hash": HASH, "container": image["container"]}
+    assert client.post("/v1/images", announced).data["uploaded"] is True
+    sweep()
+    assert client.get("/v1/images/otto/tools/gcc:v1?arch=arm64").data["id"] == image["id"]
+    assert not PendingTag.objects.exists()
+    assert len(stored_keys(store)) == 1

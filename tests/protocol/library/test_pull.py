@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.db.models import Sum
 
 from shub.api import transfers
@@ -156,7 +157,12 @@ def test_a_pull_is_counted_once_and_a_later_range_of_a_stream_is_not(
     client.get(FILE)
     client.http.defaults["HTTP_RANGE"] = "bytes=5-"
     client.get(FILE)
+    settings.NGINX_STORE_LOCATION = "/-/store/"
+    client.get(FILE)
     assert pulls() == 2
+    client.http.defaults["HTTP_RANGE"] = "bytes=0-5"
+    client.get(FILE)
+    assert pulls() == 3
 
 
 def test_when_all_places_are_taken_the_next_is_told_and_places_come_back(
@@ -177,6 +183,21 @@ def test_when_all_places_are_taken_the_next_is_told_and_places_come_back(
     for each in held:
         hang_up(each)
     assert wire(mara).send_body(image["id"], sif_bytes(seed=2)).status == 200
+
+
+def test_a_pull_that_cannot_be_counted_leaves_its_place(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.STREAM_ALWAYS = True
+
+    def fail(image: Image) -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(downloads, "record", fail)
+        for _ in range(settings.TRANSFER_THREADS + 1):
+            assert wire().get(FILE).status == 503
+    assert_streamed(wire().get(FILE))
 
 
 def test_a_stream_whose_object_is_gone_is_an_error_before_its_first_byte(

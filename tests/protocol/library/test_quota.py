@@ -1,6 +1,6 @@
 """A plain quota per entity: refused with the figures, at the start and at the end of a push."""
 
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
@@ -9,7 +9,9 @@ from django.core.management import CommandError, call_command
 from shub.accounts.models import Entity
 from shub.audit.models import Event
 from shub.containers.models import Image
+from shub.errors import OverQuota
 from shub.storage import ObjectStore
+from shub.uploads import body
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
@@ -68,10 +70,16 @@ def test_room_that_others_took_meanwhile_is_missed_at_completion(mara: Person) -
     assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
     upload = client.begin_parts(image["id"], len(CONTENT))["uploadID"]
     etag = send(client.part_address(image["id"], upload, 1, CONTENT), CONTENT).etag
+    size = len(CONTENT)
+    late = body.begin(image_id=image["id"], size=size, by=mara.user, token=mara.token)
     client.push("mara/tools/other", sif_bytes(seed=2))
     assert client.complete_single(image["id"]).status == 507
     assert client.complete_parts(image["id"], upload, [etag]).status == 507
     assert Image.objects.filter(blob__isnull=False).count() == 1
+    with pytest.raises(OverQuota):
+        body.receive(late, BytesIO(CONTENT))
+    late.refresh_from_db()
+    assert late.state == "aborted"
     give(mara, None)
     assert sweep_after(lambda: client.complete_single(image["id"])).status == 200
 

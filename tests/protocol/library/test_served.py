@@ -1,5 +1,6 @@
 """What only the real server process shows: gunicorn with our worker, real connections."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -198,3 +199,27 @@ def test_a_stream_comes_through_the_server_with_its_length_and_a_head_without_a_
         assert (answer.status, answer.read()) == (200, body)
         assert answer.getheader("Content-Length") == str(len(pushed.content))
     connection.close()
+
+
+def test_bodies_of_strangers_that_trickle_hold_nobody_up(served: str) -> None:
+    host, port = served.rsplit(":", 1)
+    head = b"POST /v1/imagefile/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n"
+    senders = [socket.create_connection((host, int(port)), timeout=20) for _ in range(4)]
+    try:
+        for sender in senders:
+            sender.sendall(head + bytes(1024**2))
+        give_up_at = time.monotonic() + 30
+        while True:
+            began = time.monotonic()
+            with closing(http.client.HTTPConnection(served, timeout=30)) as asking:
+                asking.request("GET", "/version")
+                assert asking.getresponse().status == 200
+            if time.monotonic() - began < 1:
+                break
+            assert time.monotonic() < give_up_at
+            for sender in senders:
+                with contextlib.suppress(OSError):
+                    sender.sendall(b"x")
+    finally:
+        for sender in senders:
+            sender.close()
