@@ -39,7 +39,7 @@ class Pull:
     def read(self, *, start: int, length: int) -> Iterator[Iterator[bytes]]:
         """The bytes of a range, in pieces."""
         try:
-            with object_store().read(self.key, start=start, length=length) as pieces:
+            with object_store().read(self.key, start=start, length=length, awaited=True) as pieces:
                 yield pieces
         except NoSuchObject as error:
             log.exception("The store has lost %s, the bytes of %s.", self.key, self.image)

@@ -1,5 +1,6 @@
 """What a registry wants to know of an image, read from its header and descriptors."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,6 +9,9 @@ from shub.sif import layout
 # The header and the largest table that is accepted (1,024 descriptors, 599,040 bytes) lie in here.
 PREFIX_BYTES = 1024 * 1024
 MAX_DESCRIPTORS = 1024
+
+# So many things that are not known are named: the rest reads the same.
+MOST_UNREAD = 10
 
 
 class UnreadableSIF(Exception):
@@ -25,6 +29,8 @@ class Facts:
     """Of the keys that its signatures name: 40 upper-case hex digits each, in order, once."""
     encrypted: bool
     sif_id: UUID | None
+    unread: tuple[str, ...] = ()
+    """What it says in codes that are not known here, as `file system 9`: kept all the same."""
 
 
 def read_facts(prefix: bytes, size: int) -> Facts:
@@ -48,6 +54,7 @@ def read_facts(prefix: bytes, size: int) -> Facts:
         encrypted=primary is not None and primary.file_system in layout.ENCRYPTED_FILE_SYSTEMS,
         # Reproducible builds write zeros.
         sif_id=header.sif_id if header.sif_id.int else None,
+        unread=tuple(dict.fromkeys(_unread(header, descriptors)))[:MOST_UNREAD],
     )
 
 
@@ -99,6 +106,26 @@ def _read_descriptors(prefix: bytes, header: layout.Header, size: int) -> list[l
                 f"only {size} bytes: the image was cut short."
             )
     return used
+
+
+def _unread(header: layout.Header, descriptors: list[layout.Descriptor]) -> Iterator[str]:
+    """What a later format, or a broken writer, has put there."""
+    known_codes = {*layout.ARCHES, layout.UNKNOWN_ARCH, ""}
+    if header.arch_code not in known_codes:
+        yield f"architecture {header.arch_code}"
+    for entry in descriptors:
+        if entry.kind not in layout.KINDS:
+            yield f"object of type {entry.kind:#x}"
+        elif entry.kind == layout.PARTITION:
+            partition = layout.unpack_partition(entry.extra)
+            if partition.file_system not in layout.FILE_SYSTEMS:
+                yield f"file system {partition.file_system}"
+            if partition.arch_code not in known_codes:
+                yield f"architecture {partition.arch_code}"
+        elif entry.kind == layout.SIGNATURE:
+            code = layout.unpack_hash(entry.extra)
+            if code not in layout.HASHES:
+                yield f"signature over hash {code}"
 
 
 def _primary_partition(descriptors: list[layout.Descriptor]) -> layout.Partition | None:

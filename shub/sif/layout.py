@@ -42,6 +42,13 @@ MACHINES = {
 PARTITION = 0x4004
 SIGNATURE = 0x4005
 
+# What an object, a partition's file system and a signature's hash can be, by the format of today.
+KINDS = range(0x4001, 0x400C)
+FILE_SYSTEMS = range(1, 7)
+HASHES = range(1, 6)
+
+UNKNOWN_ARCH = "00"
+
 PRIMARY_SYSTEM = 2
 ENCRYPTED_FILE_SYSTEMS = frozenset({5, 6})
 
@@ -58,6 +65,7 @@ class Header:
     magic: bytes
     version: bytes
     arch: str
+    arch_code: str
     sif_id: UUID
     descriptors_total: int
     descriptors_offset: int
@@ -81,6 +89,7 @@ class Partition:
     file_system: int
     part_type: int
     arch: str
+    arch_code: str
 
 
 def arch_named(written: str) -> str:
@@ -99,7 +108,8 @@ def unpack_header(block: bytes) -> Header:
     return Header(
         magic=fields[1],
         version=fields[2],
-        arch=_arch(fields[3]),
+        arch=ARCHES.get(_code(fields[3]), ""),
+        arch_code=_code(fields[3]),
         sif_id=UUID(bytes=fields[4]),
         descriptors_total=fields[8],
         descriptors_offset=fields[9],
@@ -118,7 +128,16 @@ def unpack_descriptor(table: bytes, offset: int) -> Descriptor | None:
 def unpack_partition(extra: bytes) -> Partition:
     """The type-specific part of a partition's descriptor."""
     file_system, part_type, arch = _partition.unpack_from(extra)
-    return Partition(file_system=file_system, part_type=part_type, arch=_arch(arch))
+    code = _code(arch)
+    return Partition(
+        file_system=file_system, part_type=part_type, arch=ARCHES.get(code, ""), arch_code=code
+    )
+
+
+def unpack_hash(extra: bytes) -> int:
+    """The code of the hash that a signature is over."""
+    code: int = _signature.unpack_from(extra)[0]
+    return code
 
 
 def unpack_fingerprint(extra: bytes) -> str:
@@ -127,5 +146,5 @@ def unpack_fingerprint(extra: bytes) -> str:
     return "" if entity == bytes(20) else entity.hex().upper()
 
 
-def _arch(written: bytes) -> str:
-    return ARCHES.get(written.rstrip(b"\0").decode("ascii", "replace"), "")
+def _code(written: bytes) -> str:
+    return written.rstrip(b"\0").decode("ascii", "replace")

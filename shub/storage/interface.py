@@ -109,13 +109,14 @@ class ObjectStore(Protocol):
         """The object's size and etag. NoSuchObject."""
 
     def read(
-        self, key: str, *, start: int = 0, length: int | None = None
+        self, key: str, *, start: int = 0, length: int | None = None, awaited: bool = False
     ) -> AbstractContextManager[Iterator[bytes]]:
         """The object's bytes in pieces of at most 1 MiB, of a range where one is named.
 
         Where the range passes the object's end, what there is of it. A stream that breaks off
         raises Unavailable, at the latest after its last piece: it never just ends.
-        The connection is closed when the context ends. NoSuchObject.
+        The connection is closed when the context ends. NoSuchObject. `awaited`: by a user, so a
+        store that is silent is given up earlier.
         """
 
     def object_address(self, key: str, *, asked_host: str = "") -> str:

@@ -153,7 +153,7 @@ class MemoryStore:
 
     @contextmanager
     def read(
-        self, key: str, *, start: int = 0, length: int | None = None
+        self, key: str, *, start: int = 0, length: int | None = None, awaited: bool = False
     ) -> Iterator[Iterator[bytes]]:
         end = None if length is None else start + length
         wanted = self._object(key)[1][start:end]

@@ -214,7 +214,7 @@ class S3Store:
 
     @contextmanager
     def read(
-        self, key: str, *, start: int = 0, length: int | None = None
+        self, key: str, *, start: int = 0, length: int | None = None, awaited: bool = False
     ) -> Iterator[Iterator[bytes]]:
         if length == 0:
             self.stat(key)
@@ -222,7 +222,7 @@ class S3Store:
             return
         with _errors_translated():
             try:
-                response = minio_client().get_object(
+                response = minio_client(quick=awaited).get_object(
                     settings.MINIO_BUCKET, key, offset=start, length=length or 0
                 )
             except S3Error as error:

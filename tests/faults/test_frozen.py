@@ -45,11 +45,11 @@ def live() -> Iterator[Live]:
 
 
 def ask(
-    live: Live, method: str, path: str, body: Any = None, *, token: bool = True
+    live: Live, method: str, path: str, body: Any = None, *, scheme: str = "Bearer"
 ) -> tuple[int, Any]:
     """The status and the JSON of one request, on a connection of its own."""
     connection = http.client.HTTPConnection(live.url.removeprefix("http://"), timeout=60)
-    headers = {"Authorization": f"Bearer {live.token}"} if token else {}
+    headers = {"Authorization": f"{scheme} {live.token}"} if scheme else {}
     try:
         content = None if body is None else json.dumps(body)
         connection.request(method, path, content, headers)
@@ -78,9 +78,11 @@ def frozen(pids: list[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def assert_told_in_time(live: Live, method: str, path: str, body: Any = None) -> None:
+def assert_told_in_time(
+    live: Live, method: str, path: str, body: Any = None, *, scheme: str = "Bearer"
+) -> None:
     began = time.monotonic()
-    status, said = ask(live, method, path, body)
+    status, said = ask(live, method, path, body, scheme=scheme)
     assert time.monotonic() - began < ANSWER_SECONDS, path
     assert status == 503, said
     assert said["error"]["code"] == 503
@@ -94,7 +96,7 @@ def test_a_postgres_that_stands_still_is_told_to_all_who_ask_and_forgotten_after
     image = f"/v1/images/{live.entity}/none/none:latest"
     assert ask(live, "GET", image)[0] == 404
     with frozen(with_children(live.pids["postgres"])):
-        assert ask(live, "GET", "/version", token=False)[0] == 200
+        assert ask(live, "GET", "/version", scheme="")[0] == 200
         # More than there are threads: none of them is lost.
         with ThreadPoolExecutor(20) as many:
             asked = [many.submit(assert_told_in_time, live, "GET", image) for _ in range(20)]
@@ -105,31 +107,37 @@ def test_a_postgres_that_stands_still_is_told_to_all_who_ask_and_forgotten_after
 
 
 def test_a_store_that_stands_still_is_told_to_pushers_and_disturbs_nobody_else(live: Live) -> None:
-    image = push_until_sent(live)
+    first = push_until_sent(live, "first")
+    assert ask(live, "PUT", f"/v2/imagefile/{first['id']}/_complete", {})[0] == 200
+    pushed = f"/v1/imagefile/{live.entity}/frozen/first:{first['hash']}"
+    eventually(lambda: ask(live, "HEAD", pushed)[0] == 200, "a proven image", 30)
+    image = push_until_sent(live, "second")
     address = f"/v2/imagefile/{image['id']}"
     with frozen([live.pids["store"]]):
         assert_told_in_time(live, "POST", address, {"filesize": len(CONTENT)})
         assert_told_in_time(live, "POST", f"{address}/_multipart", {"filesize": len(CONTENT)})
         assert_told_in_time(live, "PUT", f"{address}/_complete", {})
+        assert_told_in_time(live, "GET", pushed, scheme="BEARER")
         status, found = ask(live, "GET", f"/v1/entities/{live.entity}")
         assert (status, found["data"]["name"]) == (200, live.entity)
     eventually(lambda: ask(live, "PUT", f"{address}/_complete", {})[0] == 200, "the push's end", 60)
     eventually(lambda: not open_uploads(live), "no upload that is joined or verified", 60)
 
 
-def push_until_sent(live: Live) -> dict[str, Any]:
+def push_until_sent(live: Live, name: str) -> dict[str, Any]:
     """An image whose bytes are in the store, and not yet completed."""
+    content = sif_bytes(seed=len(name))
     made: dict[str, str] = {}
     entity = ask(live, "GET", f"/v1/entities/{live.entity}")[1]["data"]["id"]
     made["entity"] = entity
     for kind, parent in (("collection", "entity"), ("container", "collection")):
-        body = {"name": "frozen", parent: made[parent]}
+        body = {"name": name if kind == "container" else "frozen", parent: made[parent]}
         made[kind] = ask(live, "POST", f"/v1/{kind}s", body)[1]["data"]["id"]
-    body = {"hash": f"sha256.{digest(CONTENT)}", "container": made["container"]}
+    body = {"hash": f"sha256.{digest(content)}", "container": made["container"]}
     image: dict[str, Any] = ask(live, "POST", "/v1/images", body)[1]["data"]
-    start = {"filesize": len(CONTENT), "sha256sum": digest(CONTENT)}
+    start = {"filesize": len(content), "sha256sum": digest(content)}
     upload = ask(live, "POST", f"/v2/imagefile/{image['id']}", start)[1]["data"]["uploadURL"]
-    assert send(upload, CONTENT).status == 200
+    assert send(upload, content).status == 200
     return image
 
 

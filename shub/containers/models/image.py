@@ -11,13 +11,16 @@ from shub.containers.models.container import Container
 from shub.public_ids import PublicIdField, public_id_rules
 from shub.sif import Facts
 
+# What `take` has from the SIF, or from an equal image.
+FACTS = ("arch", "signed", "fingerprints", "encrypted", "sif_id", "unread")
+
 
 class Image(models.Model):
     """One SIF file in one container.
 
     It begins as a claim (no blob) when a client announces it, and counts for readers once its blob
     is proven. What the SIF says of itself (`arch` … `sif_id`) is read from the stored bytes, never
-    believed from a client; empty until then.
+    believed from a client; empty until then. What is not understood is kept, and named in `unread`.
     """
 
     public_id = PublicIdField()
@@ -34,6 +37,14 @@ class Image(models.Model):
     fingerprints = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     encrypted = models.BooleanField(default=False)
     sif_id = models.UUIDField(null=True, blank=True)
+    unread = ArrayField(
+        models.CharField(max_length=64),
+        default=list,
+        # Said by the database too: a server of the release before knows nothing of it.
+        db_default=[],
+        blank=True,
+        help_text="what its SIF says in codes that are not known here",
+    )
     download_count = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.ForeignKey(
@@ -70,7 +81,8 @@ class Image(models.Model):
         self.fingerprints = list(facts.fingerprints)
         self.encrypted = facts.encrypted
         self.sif_id = facts.sif_id
-        self.save(update_fields=["blob", "arch", "signed", "fingerprints", "encrypted", "sif_id"])
+        self.unread = list(facts.unread)
+        self.save(update_fields=["blob", *FACTS])
 
     @property
     def hash(self) -> str:

@@ -1,5 +1,6 @@
 """What is read from a SIF's header and descriptors, and what hostile files get."""
 
+import struct
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.sif.layout import ARCHES
-from tests.sif_files import sif_bytes
+from tests.sif_files import SIGNATURE, Item, sif_bytes
 
 FINGERPRINT = "12" * 19 + "AB"
 
@@ -88,3 +89,26 @@ def test_no_change_of_a_good_file_makes_it_fail_in_another_way(
     except UnreadableSIF:
         return
     assert facts.arch in {"", *ARCHES.values()}
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ({"header": {"arch": "99"}}, ("architecture 99",)),
+        ({"partition": {"extra": struct.pack("<ii3s", 9, 2, b"02")}}, ("file system 9",)),
+        ({"partition": {"extra": struct.pack("<ii3s", 1, 2, b"77")}}, ("architecture 77",)),
+        ({"items": [Item(0x4FFF, b"x")]}, ("object of type 0x4fff",)),
+        (
+            {"items": [Item(SIGNATURE, b"x", extra=struct.pack("<i20s", 9, b""))]},
+            ("signature over hash 9",),
+        ),
+        ({"items": [Item(0x4F00 + number, b"x") for number in range(20)]}, None),
+        ({"arch": "unknown"}, ()),
+        ({"fingerprints": [FINGERPRINT], "encrypted": True}, ()),
+    ],
+)
+def test_what_is_not_understood_is_kept_and_named(
+    what: dict[str, Any], words: tuple[str, ...] | None
+) -> None:
+    unread = facts_of(sif_bytes(**what)).unread
+    assert unread == words if words is not None else len(unread) == 10
