@@ -9,6 +9,8 @@ import select
 from functools import partial
 from typing import Any
 
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg2 import OperationalError
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
@@ -20,8 +22,15 @@ def wait_no_longer_than(seconds: int) -> None:
 
     psycopg2 then closes the connection; the next request makes a new one. Not for migrations: a
     statement that works on a large table is silent too.
+
+    Postgres is told as well: one that is alive ends the statement itself, whose session would else
+    go on waiting for a lock after we have left. Before the first connection is made.
     """
     set_wait_callback(partial(_wait, seconds=seconds))
+    if settings.DATABASE_PREPARE:  # a proxy that shares its connections takes no options
+        options = connections.settings[DEFAULT_DB_ALIAS]["OPTIONS"]
+        given = options.get("options", "")
+        options["options"] = f"{given} -c statement_timeout={seconds * 1000}".strip()
 
 
 def _wait(connection: Any, *, seconds: int) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from shub.containers import blobs, downloads
@@ -128,14 +128,15 @@ def collect_condemned() -> int:
 
 def drop_idle_claims() -> int:
     """Delete images that were announced and never brought bytes."""
-    idle = (
-        Image.objects.filter(blob__isnull=True, created_at__lt=idle_since())
-        .exclude(uploads__state__in=[State.OPEN, State.JOINING, State.VERIFYING])
-        .order_by("id")
-        .values_list("pk", flat=True)
+    idle = Image.objects.filter(blob__isnull=True, created_at__lt=idle_since()).exclude(
+        uploads__state__in=[State.OPEN, State.JOINING, State.VERIFYING]
     )
-    count, _ = Image.objects.filter(pk__in=list(idle[:BATCH]), blob__isnull=True).delete()
-    return count
+    with transaction.atomic():
+        # Locked: one that is linked at this moment, and called uploaded, is no claim any more.
+        locked = idle.select_for_update(skip_locked=True, of=("self",)).order_by("id")
+        keys = [image.pk for image in locked[:BATCH]]
+        Image.objects.filter(pk__in=keys).delete()
+    return len(keys)
 
 
 def drop_unknown_parts() -> int:

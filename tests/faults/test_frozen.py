@@ -10,10 +10,11 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from tests.clients import live as registry
@@ -104,6 +105,15 @@ def test_a_postgres_that_stands_still_is_told_to_all_who_ask_and_forgotten_after
                 each.result()
         assert_told_in_time(live, "POST", "/v1/entities", {"name": live.entity})
     eventually(lambda: ask(live, "GET", image)[0] == 404, "an answer of the database", 30)
+
+
+def test_what_waits_for_a_lock_is_given_up_on_both_sides(live: Live) -> None:
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with closing(psycopg2.connect(live.database)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE accounts_token IN ACCESS EXCLUSIVE MODE")
+        for _ in range(3):
+            assert_told_in_time(live, "GET", f"/v1/images/{live.entity}/none/none:latest")
+        eventually(lambda: not live.rows(waiting), "no session that waits for the lock", 10)
 
 
 def test_a_store_that_stands_still_is_told_to_pushers_and_disturbs_nobody_else(live: Live) -> None:
