@@ -33,6 +33,8 @@ from gunicorn.http.errors import (
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from shub.places import Places
+
 # From a request's first byte, or a new connection's beginning, to its last byte.
 REQUEST_SECONDS = 15.0
 
@@ -60,6 +62,8 @@ FAILED = (
     *(500, "Internal Server Error"),
     "The registry failed; its log says why. Tell the administrator when it happened.",
 )
+
+_draining = Places(1)
 
 _TLS_HANDSHAKE = b"\x16"
 _END_OF_HEAD = b"\r\n\r\n"
@@ -229,6 +233,19 @@ class PatientWorker(ThreadWorker):
         except TimeoutError:
             self.log.debug("An answer was not read.")
             return False
+
+    def _keepalive_after(self, conn: TConn, keepalive: Any) -> bool:
+        """Whether the connection is kept; only one thread waits for the rest of an unread body."""
+        if not keepalive:
+            return False
+        if getattr(conn.parser.mesg.body.reader, "length", None) == 0:
+            return True
+        if not _draining.take():
+            return False
+        try:
+            return bool(super()._keepalive_after(conn, keepalive))
+        finally:
+            _draining.leave()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Say what is wrong in the envelope of every other error, and log it without repeating it.

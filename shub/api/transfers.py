@@ -7,6 +7,7 @@ here, and must not take the threads that answer everybody else.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import lru_cache
+from time import monotonic
 from typing import Self
 
 from django.conf import settings
@@ -16,6 +17,11 @@ from shub.places import Places
 
 # How much a client that reads slowly has to take within the server's patience of 15 seconds.
 SENT_AT_ONCE = 64 * 1024
+
+
+# How slowly a client may take an image, on the average after the first seconds: it holds a place.
+BYTES_PER_SECOND = 32 * 1024
+FIRST_SECONDS = 30.0
 
 
 @contextmanager
@@ -46,14 +52,18 @@ class Stream:
             self._held.close()
             raise
         self._rest = memoryview(b"")
+        self._begun, self._sent = monotonic(), 0
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
+        if self._sent < (monotonic() - self._begun - FIRST_SECONDS) * BYTES_PER_SECOND:
+            raise TimeoutError  # the worker gives the answer up
         if not self._rest:
             self._rest = memoryview(next(self._pieces))
         sent, self._rest = self._rest[:SENT_AT_ONCE], self._rest[SENT_AT_ONCE:]
+        self._sent += len(sent)
         return bytes(sent)
 
     def close(self) -> None:

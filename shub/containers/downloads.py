@@ -41,6 +41,14 @@ SELECT count(*) FROM taken
 """
 
 
+# The images first, as whoever removes one locks it before its downloads.
+LOCK_IMAGES = """
+SELECT id FROM containers_image
+WHERE id IN (SELECT image_id FROM containers_download ORDER BY id LIMIT %s)
+ORDER BY id FOR NO KEY UPDATE
+"""
+
+
 def record(image: Image) -> None:
     """Append one pull of the image; of one that is deleted at this moment, none."""
     with suppress(IntegrityError):
@@ -50,6 +58,7 @@ def record(image: Image) -> None:
 def sum_up() -> int:
     """Add the appended pulls to the counts of their day, image and container; how many."""
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_IMAGES, [BATCH])
         cursor.execute(SUM_UP, [BATCH])
         (count,) = cursor.fetchone()
     return int(count)

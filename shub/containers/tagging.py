@@ -137,7 +137,12 @@ def move_pending(image: Image) -> None:
 
     Those who asked must still be the ones who may.
     """
-    waiting = image.pending_tags.select_related("asked_by", "token").order_by("asked_at", "id")
+    # Locked: whoever sets one of these anew at this moment has taken it away, or waits.
+    waiting = (
+        image.pending_tags.select_for_update(of=("self",))
+        .select_related("asked_by", "token")
+        .order_by("asked_at", "id")
+    )
     for pending in waiting:
         if not may_push(pending.asked_by, image.container.collection.entity):
             continue

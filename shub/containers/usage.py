@@ -7,6 +7,7 @@ from django.db.models import Sum
 from shub.accounts.models import Entity
 from shub.audit import trail
 from shub.containers.models import Blob, Image
+from shub.containers.permissions import Caller, may_push
 from shub.errors import Invalid, NotFound, OverQuota
 from shub.names import folded
 from shub.rows import first
@@ -25,6 +26,11 @@ def quota_bytes(entity: Entity) -> int:
     if entity.quota_bytes is None:
         return int(settings.DEFAULT_QUOTA_BYTES)
     return entity.quota_bytes
+
+
+def quota_told_to(user: Caller, entity: Entity) -> int:
+    """The quota, to those who may push there; 0 to others: it is not their matter."""
+    return quota_bytes(entity) if may_push(user, entity) else 0
 
 
 def has_room(entity: Entity, *, digest: str, size: int) -> bool:

@@ -7,12 +7,15 @@ from typing import Any
 from rest_framework.request import Request
 
 from shub.errors import Invalid, Unmeasured
+from shub.places import Places
 
 log = logging.getLogger(__name__)
 
 # How much of a refused body is read, and for how long, so that the client gets to reading why.
 DRAINED_BYTES = 8 * 1024**2
 DRAINED_SECONDS = 3.0
+
+_draining = Places(1)
 
 
 class Body:
@@ -42,10 +45,17 @@ class Body:
             wait()
 
     def drain(self) -> None:
-        """Read a part of what still comes, for a moment, and throw it away."""
+        """Read a part of what still comes, for a moment, and throw it away.
+
+        One thread of the process at a time does: strangers can make it do so.
+        """
+        if not _draining.take():
+            return
         left, give_up_at = DRAINED_BYTES, monotonic() + DRAINED_SECONDS
         try:
             while left > 0 and monotonic() < give_up_at and (piece := self.read(64 * 1024)):
                 left -= len(piece)
         except OSError:
             log.debug("The client has hung up.")
+        finally:
+            _draining.leave()

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from shub.api.description import described, enveloped
 from shub.api.library import objects
 from shub.api.library.door import MOST_DESCRIPTION, LibraryView, answer, pusher
-from shub.containers import namespaces
+from shub.containers import namespaces, usage
 
 
 class NewEntity(serializers.Serializer[None]):
@@ -49,7 +49,8 @@ class EntitiesView(LibraryView):
         """The entity to push into, if it is the caller's."""
         by = pusher(request)
         body = self.read(request, NewEntity)
-        return answer(objects.entity(namespaces.ensure_entity(body["name"], by=by)))
+        entity = namespaces.ensure_entity(body["name"], by=by)
+        return answer(objects.entity(entity, quota=usage.quota_told_to(by, entity)))
 
 
 class EntityView(LibraryView):
@@ -58,7 +59,8 @@ class EntityView(LibraryView):
     @described("An entity", answers={200: enveloped(objects.EntityObject)}, refusals=[404])
     def get(self, request: Request, entity: str) -> Response:
         """The entity."""
-        return answer(objects.entity(namespaces.find_entity(entity, by=request.user)))
+        found = namespaces.find_entity(entity, by=request.user)
+        return answer(objects.entity(found, quota=usage.quota_told_to(request.user, found)))
 
 
 class CollectionsView(LibraryView):

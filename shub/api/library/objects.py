@@ -11,7 +11,6 @@ from typing import Any
 from rest_framework import serializers
 
 from shub.accounts.models import Entity
-from shub.containers import usage
 from shub.containers.models import Collection, Container, Image
 from shub.public_ids import PATTERN
 
@@ -41,7 +40,7 @@ class EntityObject(WireObject):
         child=ObjectIdField(), help_text="Empty: there may be many."
     )
     size = serializers.IntegerField(help_text="0: it is not summed up for this.")
-    quota = serializers.IntegerField(help_text="Bytes; 0: no bound.")
+    quota = serializers.IntegerField(help_text="Bytes, told to those who may push; 0: no bound.")
     defaultPrivate = serializers.BooleanField()
 
 
@@ -104,15 +103,15 @@ class ImageObject(WireObject):
     containerDownloads = serializers.IntegerField()
 
 
-def entity(row: Entity) -> dict[str, Any]:
-    """An entity as clients read it."""
+def entity(row: Entity, *, quota: int = 0) -> dict[str, Any]:
+    """An entity as clients read it; `quota` in bytes, where the caller is to know it."""
     return {
         "id": row.public_id,
         "name": row.name,
         "description": row.description,
         "collections": [],
         "size": 0,
-        "quota": usage.quota_bytes(row),
+        "quota": quota,
         "defaultPrivate": row.default_private,
         "customData": "",
         "deleted": False,
@@ -177,7 +176,8 @@ def image(row: Image, *, uploaded: bool, tags: Sequence[str] = ()) -> dict[str, 
         "collectionName": parent.name,
         "entity": parent.entity.public_id,
         "entityName": parent.entity.name,
-        "blob": row.blob.public_id if row.blob else "",
+        # Not the blob's own: it would tell who has the same bytes that somebody stores them too.
+        "blob": row.public_id if row.blob else "",
         "size": row.blob.size if row.blob else 0,
         "uploaded": uploaded,
         "arch": row.arch,

@@ -1,5 +1,6 @@
 """Which way the bytes of a pull go, by who asks and where the store is; streams, byte by byte."""
 
+import time
 from typing import Any
 
 import pytest
@@ -136,6 +137,27 @@ def test_a_stream_takes_one_range(
     assert answer.headers["Content-Length"] == str(end - start)
     if status == 206:
         assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/300000"
+
+
+def test_a_range_of_what_may_have_changed_is_answered_with_the_whole(settings: Any) -> None:
+    settings.STREAM_ALWAYS = True
+    client = wire()
+    client.http.defaults |= {"HTTP_RANGE": "bytes=5-9", "HTTP_IF_RANGE": '"abc"'}
+    assert_streamed(client.get(FILE))
+
+
+def test_a_client_that_takes_an_image_too_slowly_is_given_up(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.STREAM_ALWAYS = True
+    monkeypatch.setattr(transfers, "FIRST_SECONDS", 0.1)
+    answer = wire().http.get(FILE)
+    pieces = iter(answer)
+    next(pieces)
+    time.sleep(3)
+    with pytest.raises(TimeoutError):
+        next(pieces)
+    hang_up(answer)
 
 
 def test_a_head_says_the_length_gives_no_bytes_and_counts_nothing(mara: Person) -> None:

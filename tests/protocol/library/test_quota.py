@@ -55,6 +55,7 @@ def test_what_fits_exactly_is_taken_and_the_answer_names_quota_and_usage(mara: P
     answer = sweep_after(lambda: client.complete_single(image["id"]))
     assert answer.data["quota"] == {"quotaTotal": len(CONTENT), "quotaUsage": len(CONTENT)}
     assert client.get("/v1/entities/mara").data["quota"] == len(CONTENT)
+    assert wire().get("/v1/entities/mara").data["quota"] == 0
 
 
 def test_the_same_bytes_count_once(mara: Person) -> None:
