@@ -58,7 +58,7 @@ class Refusal(serializers.Serializer[Any]):
     error = RefusalWords()
 
 
-@cache
+@cache  # or the generator takes two of one name for two things
 def enveloped(data: type[serializers.Serializer[Any]]) -> Any:
     """The success that carries this object."""
     return answering(data.__name__.removesuffix("Object"), data())

@@ -1,5 +1,7 @@
 """Tagging: a tag moves when the bytes that it is to mean are proven, and each move is kept."""
 
+from collections.abc import Mapping
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -24,6 +26,21 @@ def tags_by_arch(container_id: str, *, by: Caller) -> dict[str, dict[str, str]]:
     ):
         found.setdefault(arch, {})[name] = image_id
     return found
+
+
+def set_tags(*, container_id: str, tags: Mapping[str, str], by: User, token: Token | None) -> None:
+    """Set each tag to the image of that id, for the image's own arch; all of them or none."""
+    with transaction.atomic():
+        # In the order of the images, whose rows are locked: two requests do not meet crosswise.
+        for name, image_id in sorted(tags.items(), key=lambda tag: tag[1]):
+            set_tag(
+                container_id=container_id,
+                name=name,
+                arch="",
+                image_id=image_id,
+                by=by,
+                token=token,
+            )
 
 
 def set_tag(

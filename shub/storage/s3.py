@@ -239,24 +239,10 @@ class S3Store:
             response.release_conn()
 
     def object_address(self, key: str, *, asked_host: str = "") -> str:
-        return _presigned(
-            "GET",
-            key,
-            keys=credentials(),
-            query=DOWNLOAD,
-            minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES,
-            endpoint=external_endpoint(asked_host),
-        )
+        return _download_address(key, external_endpoint(asked_host))
 
     def inner_address(self, key: str) -> str:
-        return _presigned(
-            "GET",
-            key,
-            keys=credentials(),
-            query=DOWNLOAD,
-            minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES,
-            endpoint=internal_endpoint(),
-        )
+        return _download_address(key, internal_endpoint())
 
     # ── away ──
     def remove(self, keys: Sequence[str]) -> None:
@@ -273,6 +259,17 @@ class S3Store:
             logger.error("The object store did not remove %s: %s", error.name, error.code)
         if refused:
             raise Unavailable(REFUSING)
+
+
+def _download_address(key: str, endpoint: str) -> str:
+    return _presigned(
+        "GET",
+        key,
+        keys=credentials(),
+        query=DOWNLOAD,
+        minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES,
+        endpoint=endpoint,
+    )
 
 
 def _presigned(

@@ -7,11 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from shub.accounts import tokens
 from shub.errors import Refusal
 from shub.remote_yaml import remote_yaml
 from shub.web.site import signed_in
-from shub.web.tokens import NewTokenForm, expiry
+from shub.web.tokens import NewTokenForm
 
 # The longest version that is read; anything else gets the form of today.
 MOST_VERSION = 20
@@ -35,11 +34,7 @@ def _with_token(request: HttpRequest) -> HttpResponse:
         messages.error(request, "Name the token that is to be made for the file.")
         return redirect("tokens")
     try:
-        _, text = tokens.issue(
-            user=signed_in(request),
-            name=form.cleaned_data["name"],
-            expires_at=expiry(form.cleaned_data["days"]),
-        )
+        text = form.issue(signed_in(request))
     except Refusal as refusal:
         messages.error(request, refusal.message)
         return redirect("tokens")

@@ -1,6 +1,6 @@
 """`/auth/tokens`: the page that clients print at login."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django import forms
 from django.contrib import messages
@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from shub.accounts import tokens
-from shub.accounts.models import Token
+from shub.accounts.models import Token, User
 from shub.errors import Refusal
 from shub.web.site import signed_in
 
@@ -25,10 +25,12 @@ class NewTokenForm(forms.Form):
     name = forms.CharField(max_length=100, label="Name", help_text="to know it by later")
     days = forms.ChoiceField(choices=LIVES, required=False, initial="90", label="Life")
 
-
-def expiry(days: str) -> datetime | None:
-    """When a token that is made now ends, by the choice in LIVES."""
-    return timezone.now() + timedelta(days=int(days)) if days else None
+    def issue(self, user: User) -> str:
+        """Make the token that the valid form asks for; its text, which is never to be had again."""
+        days = self.cleaned_data["days"]
+        expires_at = timezone.now() + timedelta(days=int(days)) if days else None
+        _, text = tokens.issue(user=user, name=self.cleaned_data["name"], expires_at=expires_at)
+        return text
 
 
 @login_required
@@ -38,11 +40,7 @@ def list_tokens(request: HttpRequest) -> HttpResponse:
     form = NewTokenForm(request.POST or None)
     text = ""
     if request.method == "POST" and form.is_valid():
-        _, text = tokens.issue(
-            user=signed_in(request),
-            name=form.cleaned_data["name"],
-            expires_at=expiry(form.cleaned_data["days"]),
-        )
+        text = form.issue(signed_in(request))
         form = NewTokenForm()
     file_form = NewTokenForm(auto_id="file_%s", initial={"name": "remote.yaml"})
     own = Token.objects.valid().filter(user=signed_in(request)).order_by("-created_at")

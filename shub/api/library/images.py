@@ -175,15 +175,7 @@ class TagsView(LibraryView):
         body = self.read(request, TagMap)["tags"]
         if set(body) == {"Tag", "ImageID"}:
             body = {body["Tag"]: body["ImageID"]}
-        for tag, image_id in body.items():
-            tagging.set_tag(
-                container_id=container_id,
-                name=tag,
-                arch="",
-                image_id=image_id,
-                by=by,
-                token=used_token(request),
-            )
+        tagging.set_tags(container_id=container_id, tags=body, by=by, token=used_token(request))
         return answer({})
 
 

@@ -10,6 +10,9 @@ from shub.containers import usage
 from shub.errors import Refusal
 from shub.names import folded
 
+# What no size is: None means the site's default.
+UNCHANGED = -1
+
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -41,7 +44,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "size",
             nargs="?",
-            type=lambda written: (size(written),),
+            type=size,
+            default=UNCHANGED,
             help="such as 500GB or 1TiB; 'none' for no bound, 'default' for the site's own; "
             "without it nothing is changed",
         )
@@ -49,9 +53,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["entity"]
         try:
-            if options["size"] is not None:
-                (quota,) = options["size"]
-                entity = usage.set_quota(name=name, quota=quota)
+            if options["size"] != UNCHANGED:
+                entity = usage.set_quota(name=name, quota=options["size"])
             else:
                 entity = Entity.objects.get(name=folded(name))
         except Entity.DoesNotExist:
