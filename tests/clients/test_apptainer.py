@@ -79,6 +79,21 @@ def test_a_remote_is_added_used_logged_into_and_removed(
     assert "mine" not in cli.run("remote", "list").said
 
 
+def test_an_old_reference_leads_to_the_sites_own_public_image(
+    owner: Apptainer, address_without_port: str, make_sif: MakeSif, folder: Path
+) -> None:
+    image = make_sif()
+    tag = f"t{image.digest[:8]}"
+    assert_done(owner.run("push", "-U", image.path, f"library://library/old/container:{tag}"))
+
+    host = address_without_port.removeprefix("http://")
+    old, pulled = f"shub://{host}/old/container:{tag}", folder / "pulled.sif"
+    # The client does not make the folder of its cache that it needs for this kind of reference.
+    assert_done(owner.run("pull", "--disable-cache", "--no-https", pulled, old))
+
+    assert digest_of(pulled) == image.digest
+
+
 def test_the_ready_remote_file_needs_only_a_login(
     new_apptainer: NewApptainer, live: Live, make_sif: MakeSif, ref: str
 ) -> None:

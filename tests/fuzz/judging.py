@@ -152,7 +152,7 @@ def _wrong_range(answer: Answer) -> str:
     if found is None or (found[1] is None) == (answer.status == 206):
         return f"a Content-Range of {said!r}"
     if found[1] is None:
-        return "bytes that were not to be had" if answer.body else ""
+        return "" if message_of(answer) else "a 416 without its words"
     start, end, total = int(found[1]), int(found[2]), int(found[3])
     if not start <= end < total or len(answer.body) != end - start + 1:
         return f"{len(answer.body)} bytes for {said!r}"

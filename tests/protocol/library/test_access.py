@@ -218,3 +218,15 @@ def writes(
         client.post(f"/v1/tags/{container_id}", {"Tag": "latest", "ImageID": image_id}),
     ]
     return [(answer.status, answer.message) for answer in answers]
+
+
+def test_a_browsers_session_counts_for_nothing_on_the_machines_doors(
+    private_image: dict[str, Any], mara: Person
+) -> None:
+    browser = wire()
+    browser.http.force_login(mara.user)
+    for address in names_of_it(private_image):
+        assert browser.get(address).status == 404, address
+    answers = writes(browser, entity="mara", collection_id=collection_id(), image=private_image)
+    assert {status for status, _ in answers} == {401}
+    assert browser.call("DELETE", f"/v1/images/{PATH}:latest").status == 401

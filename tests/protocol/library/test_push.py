@@ -299,6 +299,33 @@ def test_the_site_can_do_without_parts_and_says_so_by_404(
     assert answer.status == 404
 
 
+@pytest.mark.parametrize("in_parts", [True, False])
+def test_one_body_beyond_what_a_store_takes_is_refused_before_it_is_sent(
+    mara: Person, settings: pytest.FixtureRequest, store: ObjectStore, in_parts: bool
+) -> None:
+    settings.MINIO_MULTIPART_UPLOAD = in_parts
+    client = wire(mara)
+    image = client.announce(PATH, sif_bytes())
+    answer = client.post(f"/v2/imagefile/{image['id']}", {"filesize": 5 * 1024**3 + 1})
+    helps = "a client that sends parts" if in_parts else "MINIO_MULTIPART_UPLOAD"
+    assert (answer.status, "(5 GiB)" in answer.message, helps in answer.message) == (
+        400,
+        True,
+        True,
+    )
+    assert open_parts(store) == []
+    assert not Upload.objects.exists()
+
+
+def test_clients_are_told_whether_the_store_takes_their_hashes(
+    mara: Person, settings: pytest.FixtureRequest
+) -> None:
+    image = wire(mara).announce(PATH, sif_bytes())
+    for signing, told in ((True, "true"), (False, "false")):
+        settings.MINIO_SIGN_CONTENT_SHA256 = signing
+        assert wire(mara).begin_parts(image["id"], 100)["options"] == {"s3compliant": told}
+
+
 def test_an_image_is_sent_once_however_often_it_is_pushed(mara: Person) -> None:
     content = sif_bytes()
     client = wire(mara)
