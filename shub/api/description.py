@@ -45,7 +45,7 @@ ARCH = OpenApiParameter(
 CLOSED = ("Answer", "Object", "Refusal")
 
 
-class RefusalWords(serializers.Serializer[Any]):
+class RefusalObject(serializers.Serializer[Any]):
     """Why, for the person at the client's terminal."""
 
     code = serializers.IntegerField(help_text="The status, once more.")
@@ -55,7 +55,7 @@ class RefusalWords(serializers.Serializer[Any]):
 class Refusal(serializers.Serializer[Any]):
     """The form of every error."""
 
-    error = RefusalWords()
+    error = RefusalObject()
 
 
 @cache  # or the generator takes two of one name for two things

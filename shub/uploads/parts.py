@@ -15,8 +15,7 @@ GIB = 1024**3
 MOST_PARTS = 10_000
 LARGEST_PART = 5 * GIB
 
-# A body that is sent to us passes through in these: each is held in memory, and larger ones are
-# stored no faster.
+# A body that is sent to us passes through in these: each is held in memory while it is stored.
 BODY_PART_BYTES = 8 * MIB
 
 

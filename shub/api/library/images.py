@@ -22,7 +22,7 @@ from shub.containers.models import Image
 from shub.errors import Invalid
 from shub.sif.layout import arch_named
 
-# No client sets more than a few tags at once, and each costs a transaction.
+# No client sets more than a few tags at once, and each costs several queries.
 MOST_TAGS = 100
 
 

@@ -58,7 +58,7 @@ class MultipartAbortion(serializers.Serializer[None]):
     uploadID = serializers.CharField()
 
 
-class Quota(serializers.Serializer[None]):
+class QuotaObject(serializers.Serializer[None]):
     """What the entity may store and stores, in bytes; a total of 0 is no bound."""
 
     quotaTotal = serializers.IntegerField()
@@ -68,7 +68,7 @@ class Quota(serializers.Serializer[None]):
 class CompletionObject(serializers.Serializer[None]):
     """What clients print after a push."""
 
-    quota = Quota()
+    quota = QuotaObject()
     containerUrl = serializers.CharField(help_text="Of the page, below the registry's address.")
 
 
@@ -84,7 +84,7 @@ class PartAddressObject(serializers.Serializer[None]):
     presignedURL = serializers.URLField()
 
 
-class UploadOptions(serializers.Serializer[None]):
+class UploadOptionsObject(serializers.Serializer[None]):
     """A map of strings: a JSON boolean fails the client's decoder."""
 
     s3compliant = serializers.ChoiceField(["true", "false"])
@@ -96,7 +96,7 @@ class UploadObject(serializers.Serializer[None]):
     uploadID = serializers.CharField()
     totalParts = serializers.IntegerField()
     partSize = serializers.IntegerField(help_text="Bytes, of each part but the last.")
-    options = UploadOptions()
+    options = UploadOptionsObject()
 
 
 class SingleView(LibraryView):
