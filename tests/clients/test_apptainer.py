@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients import live as registry
 from tests.clients.apptainer import Apptainer
 from tests.clients.conftest import MakeSif
 from tests.clients.live import WRONG_TOKEN, Live
@@ -531,6 +532,23 @@ def test_130_mib_arrive_as_one_body_where_parts_are_switched_off(
     assert live_without_parts.uploads(image.digest) == [("single", "done", 1)]
 
     assert_done(cli.run("pull", pulled, ref, seconds=300))
+    assert digest_of(pulled) == image.digest
+
+
+def test_parts_arrive_where_clients_are_told_that_the_store_takes_no_hashes(
+    new_apptainer: NewApptainer, folder: Path, make_sif: MakeSif
+) -> None:
+    image = make_sif(size=THREE_PARTS)
+    pulled = folder / "pulled.sif"
+    cli = new_apptainer()
+    with registry.started(MINIO_SIGN_CONTENT_SHA256="false") as running:
+        ref = f"library://{running.entity}/clients/container:v1"
+        cli.use_remote(running.url, token=running.token)
+
+        assert_done(cli.run("push", "-U", image.path, ref, seconds=300))
+        assert_done(cli.run("pull", pulled, ref, seconds=300))
+
+        assert running.uploads(image.digest) == [("multipart", "done", 3)]
     assert digest_of(pulled) == image.digest
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from shub.containers import tagging
 from shub.containers.models import Blob, Collection, Container, Image, PendingTag, TagMove
 from shub.storage import ObjectStore
 from shub.uploads.models import Upload
@@ -152,17 +153,67 @@ def test_a_tag_that_is_set_while_its_image_is_being_proven_is_not_lost(
         with transaction.atomic():
             # As the sweep does, up to its commit.
             Image.objects.select_for_update(no_key=True).get(public_id=image["id"])
-            tagging = pool.submit(set_tag_here, mara, image)
+            setting = pool.submit(set_tag_here, mara, image)
             sleep(0.5)
-            assert not tagging.done()
+            assert not setting.done()
             blob = Blob.objects.get()
             blob.state = "proven"
             blob.save()
             Image.objects.update(blob=blob, arch="amd64")
             Upload.objects.update(state="done")
-        assert tagging.result(10) == 200
+        assert setting.result(10) == 200
     assert client.get(f"/v1/images/{PATH}:latest").data["id"] == image["id"]
     assert not PendingTag.objects.exists()
+
+
+def test_of_two_words_on_a_tag_the_later_counts_though_the_earlier_image_is_proven_meanwhile(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    content = sif_bytes(seed=1)
+    client = wire(mara)
+    later = client.push(PATH, sif_bytes(seed=2))
+    earlier = client.announce(PATH, content)
+    assert send(client.begin_single(earlier["id"], content), content).status == 200
+    assert client.complete_single(earlier["id"]).status == 200
+    assert client.tag(earlier["container"], earlier["id"], "latest").status == 200
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            tagging.set_tag(
+                container_id=later["container"],
+                name="latest",
+                arch="amd64",
+                image_id=later["id"],
+                by=mara.user,
+                token=mara.token,
+            )
+            # In another session, which does not see yet that the tag waits no more.
+            proving = pool.submit(sweep_here)
+            sleep(1)
+        proving.result(20)
+    assert Image.objects.get(public_id=earlier["id"]).is_proven
+    assert client.get(f"/v1/images/{PATH}:latest").data["id"] == later["id"]
+
+
+def test_a_deletion_beside_the_proof_of_the_same_image_waits_and_both_are_done(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    content = sif_bytes()
+    client = wire(mara)
+    image = client.announce(PATH, content)
+    assert send(client.begin_single(image["id"], content), content).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            # As the proof does: the upload, and a moment later its image.
+            Upload.objects.select_for_update().get()
+            deleting = pool.submit(delete_here, mara, image)
+            sleep(1)
+            assert not deleting.done()
+            Image.objects.select_for_update(no_key=True).get()
+        assert deleting.result(20) == 200
+    assert not Image.objects.exists()
 
 
 def test_no_more_than_so_many_wait_for_their_verdict(
@@ -187,6 +238,22 @@ def set_tag_here(person: Person, image: dict[str, Any]) -> int:
     """Set a tag in this thread."""
     try:
         return wire(person).tag(image["container"], image["id"], "latest").status
+    finally:
+        connection.close()
+
+
+def sweep_here() -> None:
+    """Verify what waits in this thread."""
+    try:
+        Sweeper().once()
+    finally:
+        connection.close()
+
+
+def delete_here(person: Person, image: dict[str, Any]) -> int:
+    """Delete the image in this thread."""
+    try:
+        return wire(person).call("DELETE", f"/v1/images/{PATH}:{image['hash']}").status
     finally:
         connection.close()
 

@@ -29,3 +29,15 @@ def test_each_pull_is_counted_once_and_probes_are_not(
     assert Container.objects.get().download_count == 4
     assert DownloadCount.objects.get().count == 4
     assert not Download.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pull_of_an_image_that_is_deleted_at_this_moment_is_neither_counted_nor_refused(
+    mara: Person, store: ObjectStore, settings: pytest.FixtureRequest
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    wire(mara).push("mara/tools/gcc", sif_bytes(), "latest")
+    image = Image.objects.get()
+    wire(mara).call("DELETE", "/v1/images/mara/tools/gcc:latest")
+    downloads.record(image)
+    assert not Download.objects.exists()
