@@ -9,8 +9,7 @@ from django.conf import settings
 from rest_framework.request import Request
 
 from shub.api.authentication import bearer, scheme
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
+from shub.remote_yaml import DEFAULT_PORTS
 
 
 def follows_to(address: str, request: Request, *, names_arch: bool) -> bool:

@@ -90,7 +90,7 @@ def _read_descriptors(prefix: bytes, header: layout.Header, size: int) -> list[l
         )
     if end > len(prefix):
         raise UnreadableSIF(
-            "The file's descriptor table ends behind the file: the image was cut short."
+            "The file's descriptor table ends behind its end: the image was cut short."
             if end > size
             else "The file's SIF header is damaged: the descriptor table is not at the front."
         )
