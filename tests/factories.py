@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shub.accounts import registration, tokens
+from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Token, User
 
 PASSWORD = "correct horse battery"
@@ -15,6 +16,16 @@ class Person:
     user: User
     token: Token
     token_text: str
+
+    @property
+    def caller(self) -> Caller:
+        """Them, signed in to the pages."""
+        return Caller(self.user)
+
+    @property
+    def client(self) -> Caller:
+        """Them, by their token."""
+        return Caller(self.user, self.token)
 
     @property
     def entity(self) -> Entity:

@@ -2,7 +2,9 @@
 
 from django.db import IntegrityError, transaction
 
+from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, User
+from shub.accounts.models.user import ROBOT_MARK
 from shub.audit import trail
 from shub.errors import Conflict, Invalid
 from shub.names import check_name, folded, is_legal_name
@@ -34,10 +36,13 @@ def create_user(
     email: str = "",
     is_administrator: bool = False,
     must_change_password: bool = False,
+    by: Caller | None = None,
 ) -> User:
     """Make a user and the entity that they own, both or neither. Conflict when a name is taken."""
     name = entity_name or entity_name_for(username)
     check_name(name, "entity")
+    if ROBOT_MARK in username:
+        raise Invalid(f"A sign-in name has no {ROBOT_MARK!r}: those that have one are robots'.")
     try:
         with transaction.atomic():
             user = User.objects.create_user(
@@ -49,7 +54,14 @@ def create_user(
                 must_change_password=must_change_password,
             )
             Entity.objects.create(name=name, user=user)
-            trail.record("user.created", kind="user", public_id=user.public_id, name=username)
+            trail.record(
+                "user.created",
+                kind="user",
+                public_id=user.public_id,
+                name=username,
+                # Who registers does it in their own name.
+                by=by or Caller(user),
+            )
     except IntegrityError:
         raise Conflict(
             f"The sign-in name {username!r} or the entity name {name!r} is taken. "

@@ -9,14 +9,18 @@ import hashlib
 import secrets
 import string
 import zlib
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from shub.accounts.models import Token, User
+from shub.accounts.callers import Caller
+from shub.accounts.models import Entity, Token, User
 from shub.audit import trail
-from shub.errors import Invalid, NotFound
+from shub.errors import Denied, Invalid, NotFound
+from shub.names import check_name, folded
 from shub.statements import Statement
 
 PREFIX = "shub_"
@@ -25,26 +29,70 @@ CHECKSUM_LENGTH = 6
 LENGTH = len(PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
+# What a token is good for where nothing is said: what clients do.
+DEFAULT_SCOPES = (Token.Scope.PULL, Token.Scope.PUSH, Token.Scope.DELETE)
+
+NOTED_EVERY = timedelta(minutes=10)
+
 BY_DIGEST: Statement[Token] = Statement(
-    lambda digest: Token.objects.valid().filter(digest=digest).select_related("user")
+    lambda digest: Token.objects.valid().filter(digest=digest).select_related("user", "entity")
 )
 
 
-def issue(*, user: User, name: str, expires_at: datetime | None = None) -> tuple[Token, str]:
-    """Make a token for the user; the row, and the text that is never to be had again."""
+def issue(
+    *,
+    user: User,
+    name: str,
+    expires_at: datetime | None = None,
+    scopes: Sequence[str] = DEFAULT_SCOPES,
+    entity: Entity | None = None,
+    collection: str = "",
+    by: Caller | None = None,
+) -> tuple[Token, str]:
+    """Make a token for the user; the row, and the text that is never to be had again.
+
+    `entity`, and the name of a collection in it, bind the token to that. Whoever asks by a token
+    gets none: a token that could make others would outlive its own end.
+    """
+    _check_issuer(by)
     name = name.strip()
     if not name or len(name) > 100:
         raise Invalid("A token needs a name of 1 to 100 characters, to know it by later.")
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("A token has to expire in the future.")
+    scopes = [scope for scope in Token.Scope.values if scope in scopes]
+    if user.is_auditor and scopes != [Token.Scope.PULL]:
+        raise Invalid("An auditor changes nothing: their tokens are for pulling only.")
+    if not scopes:
+        raise Invalid("A token needs a scope at least: what it is to be good for.")
+    if collection:
+        if entity is None:
+            raise Invalid("A token is bound to a collection of an entity: name that too.")
+        collection = folded(collection)
+        check_name(collection, "collection")
     body = PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
     text = body + checksum(body)
     with transaction.atomic():
         token = Token.objects.create(
-            user=user, name=name, digest=digest(text), expires_at=expires_at
+            user=user,
+            name=name,
+            digest=digest(text),
+            expires_at=expires_at,
+            scopes=scopes,
+            entity=entity,
+            collection=collection,
+            created_by=by.name if by else "",
         )
         trail.record(
-            "token.issued", kind="token", public_id=token.public_id, name=name, actor=user.username
+            "token.issued",
+            kind="token",
+            public_id=token.public_id,
+            name=name,
+            entity=user.robot_entity.public_id if user.robot_entity else "",
+            by=by,
+            user=user.username,
+            scopes=scopes,
+            bound_to="/".join(filter(None, [entity.name if entity else "", collection])),
         )
     return token, text
 
@@ -56,22 +104,46 @@ def recognise(text: str) -> Token | None:
     return BY_DIGEST.row(digest=digest(text))
 
 
-def revoke(*, public_id: str, by: User) -> None:
-    """End one of the user's own tokens, at once and for good; again is no error."""
+def note_use(token: Token, *, address: str) -> None:
+    """Write down that the token is used, and from where: every few minutes, not at each request."""
+    now = timezone.now()
+    if token.last_used_at is not None and now - token.last_used_at < NOTED_EVERY:
+        return
+    token.last_used_at = now
+    # Of several requests at once one writes it.
+    Token.objects.filter(
+        Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - NOTED_EVERY), pk=token.pk
+    ).update(last_used_at=now, last_used_from=address)
+
+
+def revoke(*, public_id: str, user: User, by: Caller) -> None:
+    """End one of the user's tokens, at once and for good; again is no error."""
+    _check_issuer(by)
     with transaction.atomic():
-        token = Token.objects.select_for_update().filter(user=by, public_id=public_id).first()
+        token = Token.objects.select_for_update().filter(user=user, public_id=public_id).first()
         if token is None:
-            raise NotFound("You have no such token.")
-        if token.revoked_at is None:
-            token.revoked_at = timezone.now()
-            token.save(update_fields=["revoked_at"])
-            trail.record(
-                "token.revoked",
-                kind="token",
-                public_id=token.public_id,
-                name=token.name,
-                actor=by.username,
-            )
+            raise NotFound("There is no such token.")
+        _end(token, by=by)
+
+
+def _end(token: Token, *, by: Caller) -> None:
+    if token.revoked_at is not None:
+        return
+    token.revoked_at = timezone.now()
+    token.save(update_fields=["revoked_at"])
+    trail.record(
+        "token.revoked",
+        kind="token",
+        public_id=token.public_id,
+        name=token.name,
+        by=by,
+        user=token.user.username,
+    )
+
+
+def _check_issuer(by: Caller | None) -> None:
+    if by is not None and by.token is not None:
+        raise Denied("Tokens are made and revoked by who is signed in to the pages, not by tokens.")
 
 
 def has_token_form(text: str) -> bool:

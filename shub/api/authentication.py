@@ -5,6 +5,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from shub.accounts import tokens
+from shub.accounts.callers import Caller
 from shub.accounts.models import Token, User
 from shub.errors import Unauthenticated
 
@@ -21,7 +22,20 @@ class BearerAuthentication(BaseAuthentication):
             raise Unauthenticated(
                 "The token is unknown, expired or revoked. Make a new one and run `remote login`."
             )
+        tokens.note_use(token, address=client_address(request))
         return token.user, token
+
+
+def caller(request: Request) -> Caller:
+    """Who asks, by which token, from where."""
+    user = request.user if isinstance(request.user, User) else None
+    token = request.auth if isinstance(request.auth, Token) else None
+    return Caller(user, token, client_address(request))
+
+
+def client_address(request: Request | HttpRequest) -> str:
+    """Where the request comes from."""
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def bearer(request: Request | HttpRequest) -> str:

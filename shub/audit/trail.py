@@ -1,27 +1,49 @@
 """Writing to the audit trail."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from shub.audit.models import Event
+
+
+class Actor(Protocol):
+    """Who did something, as `shub.accounts.callers.Caller` says it."""
+
+    @property
+    def name(self) -> str:
+        """The sign-in name."""
+
+    @property
+    def token_id(self) -> str:
+        """The public id of the token that was used."""
+
+    @property
+    def address(self) -> str:
+        """Where the request came from."""
 
 
 def record(
     action: str,
     *,
     kind: str,
+    by: Actor | None,
     public_id: str = "",
     name: str = "",
-    actor: str = "",
-    token: str = "",
+    entity: str = "",
     **detail: Any,
 ) -> None:
-    """Append an event, in the caller's transaction: what is rolled back was not done."""
+    """Append an event, in the caller's transaction: what is rolled back was not done.
+
+    `by` is None for what nobody asked for from outside: whoever sits at the server's own terminal.
+    `entity` is the public id of the entity that the thing is in: those who manage it may read on.
+    """
     Event.objects.create(
         action=action,
         kind=kind,
         public_id=public_id,
         name=name,
-        actor=actor,
-        token=token,
+        entity=entity,
+        actor=by.name if by else "",
+        token=by.token_id if by else "",
+        address=by.address if by else "",
         detail=detail,
     )

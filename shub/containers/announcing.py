@@ -2,23 +2,22 @@
 
 An announced image has its bytes at once where its pusher may read them elsewhere. Naming a hash
 gives nobody anything: what counts is that this caller could fetch these very bytes now, from an
-image of a collection that they may see.
+image that they may pull.
 """
 
 from django.db import transaction
 
-from shub.accounts.models import Token, User
+from shub.accounts.callers import Caller
 from shub.audit import trail
 from shub.containers import blobs, namespaces, tagging, usage
-from shub.containers.models import Collection, Image
+from shub.containers.models import Image
+from shub.containers.permissions import Scope, containers_visible_to
 from shub.errors import Invalid
 from shub.names import is_hash_ref
 from shub.rows import first
 
 
-def announce(
-    *, container_id: str, hash_ref: str, description: str, by: User, token: Token | None
-) -> Image:
+def announce(*, container_id: str, hash_ref: str, description: str, by: Caller) -> Image:
     """The image of this hash in the container, made as a claim if it is missing.
 
     Where the caller may read the same bytes elsewhere the image has them at once.
@@ -31,16 +30,16 @@ def announce(
         digest=hash_ref.removeprefix("sha256."),
         defaults={
             "description": namespaces.without_filler(description),
-            "created_by": by,
+            "created_by": by.user,
         },
     )
     image.container = container
     if image.blob_id is None:
-        link(image, by=by, token=token)
+        link(image, by=by)
     return image
 
 
-def link(image: Image, *, by: User, token: Token | None) -> None:
+def link(image: Image, *, by: Caller) -> None:
     """Give the claim the bytes and facts of an equal image that the caller may read.
 
     Nothing happens where there is none, where its bytes leave at this moment, or where they would
@@ -67,17 +66,17 @@ def link(image: Image, *, by: User, token: Token | None) -> None:
             kind="image",
             public_id=image.public_id,
             name=str(image),
-            actor=by.username,
-            token=token.public_id if token else "",
+            entity=entity.public_id,
+            by=by,
             size=blob.size,
         )
 
 
-def _readable_equal(image: Image, *, by: User) -> Image | None:
-    """A proven image of the same digest, in a collection that the caller may see."""
+def _readable_equal(image: Image, *, by: Caller) -> Image | None:
+    """A proven image of the same digest, in a container that the caller may pull from."""
     equal = Image.objects.select_related("blob").filter(
         digest=image.digest,
         blob__state="proven",
-        container__collection__in=Collection.objects.visible_to(by),
+        container__in=containers_visible_to(by, Scope.PULL),
     )
     return first(equal.exclude(pk=image.pk).order_by("id"))

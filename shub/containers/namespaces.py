@@ -6,14 +6,15 @@ anew on each push, two at once too. So making is idempotent: what is there is th
 
 from django.conf import settings
 
-from shub.accounts.models import Entity, User
-from shub.containers.models import Collection, Container
+from shub.accounts.callers import Caller
+from shub.accounts.entities import entity_named, present_name
+from shub.accounts.models import Entity
+from shub.containers.models import Collection, Container, Visibility
 from shub.containers.permissions import (
-    Caller,
-    check_may_push,
+    entity_for,
     may_view,
     may_view_entity,
-    refuse_push,
+    pushable,
 )
 from shub.errors import NotFound
 from shub.names import check_name, folded
@@ -25,26 +26,48 @@ FILLER = "no description"
 
 def find_entity(name: str, *, by: Caller) -> Entity:
     """The entity, if the caller may push into it or see anything in it; else NotFound."""
-    entity = first(Entity.objects.filter(name=folded(name)))
-    if entity is not None and may_view_entity(by, entity):
+    entity = entity_named(name)
+    if may_view_entity(by, entity) and entity is not None:
         return entity
     raise NotFound(f"There is no entity {name!r}, or you may not see it.")
 
 
 def find_collection(entity: str, collection: str, *, by: Caller) -> Collection:
     """The collection, if the caller may see it; else NotFound."""
+    found = _collection(entity, collection, by=by) or _collection(
+        present_name(entity), collection, by=by
+    )
+    if found is None:
+        raise NotFound(f"There is no collection {entity}/{collection}, or you may not see it.")
+    return found
+
+
+def _collection(entity: str, collection: str, *, by: Caller) -> Collection | None:
+    if not entity:
+        return None
     found = first(
         Collection.objects.select_related("entity").filter(
             entity__name=folded(entity), name=folded(collection)
         )
     )
-    if found is None or not may_view(by, found):
-        raise NotFound(f"There is no collection {entity}/{collection}, or you may not see it.")
-    return found
+    return found if may_view(by, found) else None
 
 
 def find_container(entity: str, collection: str, container: str, *, by: Caller) -> Container:
     """The container, if the caller may see it; else NotFound."""
+    found = _container(entity, collection, container, by=by) or _container(
+        present_name(entity), collection, container, by=by
+    )
+    if found is None:
+        raise NotFound(
+            f"There is no container {entity}/{collection}/{container}, or you may not see it."
+        )
+    return found
+
+
+def _container(entity: str, collection: str, container: str, *, by: Caller) -> Container | None:
+    if not entity:
+        return None
     found = first(
         Container.objects.select_related("collection__entity").filter(
             collection__entity__name=folded(entity),
@@ -52,11 +75,7 @@ def find_container(entity: str, collection: str, container: str, *, by: Caller) 
             name=folded(container),
         )
     )
-    if found is None or not may_view(by, found.collection):
-        raise NotFound(
-            f"There is no container {entity}/{collection}/{container}, or you may not see it."
-        )
-    return found
+    return found if may_view(by, found) else None
 
 
 def visible_container(public_id: str, *, by: Caller) -> Container:
@@ -64,38 +83,28 @@ def visible_container(public_id: str, *, by: Caller) -> Container:
     found = first(
         Container.objects.select_related("collection__entity").filter(public_id=public_id)
     )
-    if found is None or not may_view(by, found.collection):
+    if not may_view(by, found) or found is None:
         raise NotFound("There is no such container, or you may not see it.")
     return found
 
 
-def pushable_container(public_id: str, *, by: User) -> Container:
+def pushable_container(public_id: str, *, by: Caller) -> Container:
     """The container of this id, if the caller may push there; else refused, whichever it is."""
-    found = first(
-        Container.objects.select_related("collection__entity").filter(public_id=public_id)
-    )
-    if found is None:
-        refuse_push(by)
-    check_may_push(by, found.collection.entity)
-    return found
+    found = Container.objects.select_related("collection__entity").filter(public_id=public_id)
+    return pushable(by, first(found))
 
 
-def ensure_entity(name: str, *, by: User) -> Entity:
+def ensure_entity(name: str, *, by: Caller) -> Entity:
     """The entity to push into. None is ever made by a push: entities come with their users."""
-    entity = first(Entity.objects.filter(name=folded(name)))
-    if entity is None:
-        refuse_push(by)
-    check_may_push(by, entity)
-    return entity
+    bound_to = by.token.collection if by.token else ""
+    return entity_for(by, entity_named(name), collection=bound_to)
 
 
-def ensure_collection(*, entity_id: str, name: str, description: str, by: User) -> Collection:
+def ensure_collection(*, entity_id: str, name: str, description: str, by: Caller) -> Collection:
     """The collection of this name in the entity, made if it is missing."""
-    entity = first(Entity.objects.filter(public_id=entity_id))
-    if entity is None:
-        refuse_push(by)
-    check_may_push(by, entity)
     name = folded(name)
+    found = first(Entity.objects.filter(public_id=entity_id))
+    entity = entity_for(by, found, collection=name)
     check_name(name, "collection")
     private = settings.DEFAULT_PRIVATE or entity.default_private
     collection, _ = Collection.objects.get_or_create(
@@ -103,28 +112,24 @@ def ensure_collection(*, entity_id: str, name: str, description: str, by: User) 
         name=name,
         defaults={
             "description": without_filler(description),
-            "visibility": (
-                Collection.Visibility.PRIVATE if private else Collection.Visibility.PUBLIC
-            ),
-            "created_by": by,
+            "visibility": (Visibility.PRIVATE if private else Visibility.PUBLIC),
+            "created_by": by.user,
         },
     )
     collection.entity = entity
     return collection
 
 
-def ensure_container(*, collection_id: str, name: str, description: str, by: User) -> Container:
+def ensure_container(*, collection_id: str, name: str, description: str, by: Caller) -> Container:
     """The container of this name in the collection, made if it is missing."""
-    collection = first(Collection.objects.select_related("entity").filter(public_id=collection_id))
-    if collection is None:
-        refuse_push(by)
-    check_may_push(by, collection.entity)
+    found = Collection.objects.select_related("entity").filter(public_id=collection_id)
+    collection = pushable(by, first(found))
     name = folded(name)
     check_name(name, "container")
     container, _ = Container.objects.get_or_create(
         collection=collection,
         name=name,
-        defaults={"description": without_filler(description), "created_by": by},
+        defaults={"description": without_filler(description), "created_by": by.user},
     )
     container.collection = collection
     return container

@@ -1,79 +1,388 @@
 """Who may do what: decided here and nowhere else.
 
-For now: what is public is everybody's to see; the rest is its owner's and the administrators'.
-An entity's owner pushes into it; administrators push into the entities of the site, which have no
-owner. `Collection.objects.visible_to` says the same as `may_view`, for sets.
+* What is public everybody sees; what is internal, whoever is logged in; what is private, those who
+  have a role there. Of a container's visibility and its collection's the narrower one counts.
+* Roles are held on an entity, and so on all that is in it, or on one collection. A user owns the
+  entity that is theirs; a team's members are writers of the team's entity, its owners own it; all
+  else is granted. A reader sees, a writer pushes, a maintainer removes and changes, an owner says
+  who owns.
+* Administrators see, remove and change everything. They push into the site's own entities; into
+  another's only with a role there. Auditors see everything, and change nothing anywhere.
+* A token is good for what its user may do now, as far as its scopes and its binding go; beyond
+  either it counts for nobody. Seeing needs any of its scopes, getting the bytes needs `pull`.
+
+`*_visible_to` say for sets what `may_view` and `may_view_entity` say for one.
 """
 
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 
-from shub.accounts.models import Entity, User
-from shub.containers.models import Collection
-from shub.errors import Denied
+from shub.accounts.callers import Caller
+from shub.accounts.models import Entity, Team, TeamMembership, Token, User
+from shub.containers.models import Collection, Container, Grant, ReadOnly, Role, Visibility
+from shub.errors import Conflict, Denied, Unavailable
 from shub.rows import first
 
-Caller: TypeAlias = User | AnonymousUser
+Place: TypeAlias = Entity | Collection | Container
+
+AnyPlace = TypeVar("AnyPlace", Entity, Collection, Container)
+
+Scope = Token.Scope
+
+ANY_SCOPE = ""
+
+# So many places are named to one who may not push where they tried.
+MOST_NAMED = 5
+
+# Where nobody has a role.
+NOWHERE = Entity(pk=0)
 
 
-def may_view(user: Caller, collection: Collection) -> bool:
-    """See the collection and all that is below it."""
-    return not collection.is_private or owns(user, collection.entity) or is_administrator(user)
+# ── roles ──
+def role_on(user: User, place: Place) -> int:
+    """The highest role that the user has there; 0 for none. One query, or none."""
+    entity, collection = _entity_of(place), _collection_of(place)
+    if entity.user_id == user.pk:
+        return Role.OWNER
+    where = Q(entity=entity.pk)
+    if collection is not None and collection.pk is not None:
+        where |= Q(collection=collection.pk)
+    granted = grants_of(user).filter(where).values_list("role")
+    held = granted.union(_by_team(user, entity), all=True)
+    return 0 if entity.retired_at else max((role for (role,) in held), default=0)
 
 
-def may_view_entity(user: Caller, entity: Entity) -> bool:
-    """Know of the entity: something in it may be seen, or pushed there, or it is the site's."""
-    return (
-        entity.user_id is None
-        or may_push(user, entity)
-        or Collection.objects.visible_to(user).filter(entity=entity).exists()
+def grants_of(user: User) -> QuerySet[Grant]:
+    """What is granted to the user, and to the teams they are in."""
+    return Grant.objects.filter(Q(user=user) | Q(team__in=teams_of(user)))
+
+
+def teams_of(user: User) -> QuerySet[Team]:
+    """The teams that the user is in. A robot is in the team that it belongs to."""
+    if user.is_robot:
+        return Team.objects.filter(robots=user)
+    return Team.objects.filter(memberships__user=user)
+
+
+def _by_team(user: User, entity: Entity) -> QuerySet[Any, Any]:
+    """The role that the team of the entity gives its members."""
+    if user.is_robot:
+        own = Team.objects.filter(entity=entity.pk, robots=user)
+        return own.values_list(Value(int(Role.WRITER)))
+    owns = When(role=TeamMembership.Role.OWNER, then=Value(int(Role.OWNER)))
+    in_team = TeamMembership.objects.filter(team=entity.team_id, user=user)
+    return in_team.values_list(Case(owns, default=Value(int(Role.WRITER))))
+
+
+def _entity_of(place: Place) -> Entity:
+    if isinstance(place, Container):
+        return place.collection.entity
+    return place.entity if isinstance(place, Collection) else place
+
+
+def _collection_of(place: Place) -> Collection | None:
+    if isinstance(place, Container):
+        return place.collection
+    return place if isinstance(place, Collection) else None
+
+
+def _acting(caller: Caller, place: Place, scope: str) -> User | None:
+    """The caller's user, as far as their token is good for this scope in this place."""
+    collection = _collection_of(place)
+    return caller.acting(
+        scope,
+        entity_id=collection.entity_id if collection else place.pk,
+        collection=collection.name if collection else "",
     )
 
 
-def entities_visible_to(user: Caller) -> QuerySet[Entity]:
+def _has(caller: Caller, place: Place, scope: str, least: int) -> bool:
+    """Has this role there, by themselves: what an auditor never changes with."""
+    user = _acting(caller, place, scope)
+    if user is None or user.is_auditor:
+        return False
+    return role_on(user, place) >= least
+
+
+# ── one thing ──
+def may_view(caller: Caller, place: Collection | Container | None) -> bool:
+    """Know that it is there, and what it is like.
+
+    Where nothing is there, as much is asked as of something hidden: the time that a no takes does
+    not tell which it was.
+    """
+    if place is None:
+        unbound = caller.token is None or caller.token.entity_id is None
+        if caller.user is not None and unbound:
+            role_on(caller.user, NOWHERE)
+        return False
+    return _may_see(caller, place, ANY_SCOPE)
+
+
+def may_pull(caller: Caller, place: Container) -> bool:
+    """Have the bytes of what is in it."""
+    return _may_see(caller, place, Scope.PULL)
+
+
+def _may_see(caller: Caller, place: Collection | Container, scope: str) -> bool:
+    visibility = visibility_of(place)
+    if visibility == Visibility.PUBLIC:
+        return True
+    user = _acting(caller, place, scope)
+    if user is None:
+        return False
+    return (
+        visibility == Visibility.INTERNAL
+        or user.sees_everything
+        or role_on(user, place) >= Role.READER
+    )
+
+
+def visibility_of(place: Collection | Container) -> str:
+    """The visibility that counts."""
+    return place.narrowest_visibility if isinstance(place, Container) else place.visibility
+
+
+def may_view_entity(caller: Caller, entity: Entity | None) -> bool:
+    """Know of the entity: it is the site's, one has a role in it, or sees something that is."""
+    if entity is None:
+        may_view(caller, None)
+        return collections_visible_to(caller).filter(entity=NOWHERE).exists()
+    if entity.is_sites:
+        return True
+    within = caller.token.collection if caller.token else ""
+    user = caller.acting(ANY_SCOPE, entity_id=entity.pk, collection=within)
+    if user is not None and (user.sees_everything or role_on(user, entity) >= Role.READER):
+        return True
+    return collections_visible_to(caller).filter(entity=entity).exists()
+
+
+def may_push(caller: Caller, place: Place | None) -> bool:
+    """Make what is missing below it, send images, set tags."""
+    if place is None:
+        return may_view(caller, None)
+    if _has(caller, place, Scope.PUSH, Role.WRITER):
+        return True
+    user = _acting(caller, place, Scope.PUSH)
+    return user is not None and user.is_administrator and _entity_of(place).is_sites
+
+
+def may_delete(caller: Caller, place: Place) -> bool:
+    """Remove images that are in it, and their tags."""
+    return _may_change(caller, place, Scope.DELETE, Role.MAINTAINER)
+
+
+def may_manage(caller: Caller, place: Place) -> bool:
+    """Change its settings, who sees it, and who has a role up to maintainer there."""
+    return _may_change(caller, place, Scope.MANAGE, Role.MAINTAINER)
+
+
+def may_own(caller: Caller, place: Place) -> bool:
+    """Say who owns it, what it is called, and whether it is to be at all."""
+    return _may_change(caller, place, Scope.MANAGE, Role.OWNER)
+
+
+def _may_change(caller: Caller, place: Place, scope: str, least: int) -> bool:
+    user = _acting(caller, place, scope)
+    return user is not None and (user.is_administrator or _has(caller, place, scope, least))
+
+
+def is_administrator(caller: Caller) -> bool:
+    """May do what concerns the whole site. Not by a token: none is for that."""
+    return caller.token is None and caller.user is not None and caller.user.is_administrator
+
+
+def check_administrator(caller: Caller) -> None:
+    """Denied to all but administrators, signed in."""
+    if not is_administrator(caller):
+        raise Denied("Only an administrator may do this.")
+
+
+def sees_everything(caller: Caller) -> bool:
+    """Administrators and auditors, signed in: the whole audit trail is theirs to read."""
+    return caller.token is None and caller.user is not None and caller.user.sees_everything
+
+
+# ── sets ──
+def collections_visible_to(caller: Caller, scope: str = ANY_SCOPE) -> QuerySet[Collection]:
+    """Those that `may_view` says yes to; with `pull`, those that the bytes may be had of."""
+    public = Q(visibility=Visibility.PUBLIC)
+    return Collection.objects.filter(public | _seen_by_role(caller, scope, wide=("internal",)))
+
+
+def containers_visible_to(caller: Caller, scope: str = ANY_SCOPE) -> QuerySet[Container]:
+    """Those that `may_view` (with `pull`: `may_pull`) says yes to."""
+    seen = {
+        wide: Q(collection__in=Collection.objects.filter(visibility__in=wide))
+        & Q(visibility__in=["", *wide])
+        for wide in (("public",), ("public", "internal"))
+    }
+    covered = _covered(caller, scope)
+    if covered is None:
+        return Container.objects.filter(seen["public",])
+    bound = Q(collection__in=Collection.objects.filter(covered))
+    with_a_role = Q(collection__in=Collection.objects.filter(_with_a_role(caller)))
+    return Container.objects.filter(
+        seen["public",] | (bound & (seen["public", "internal"] | with_a_role))
+    )
+
+
+def entities_visible_to(caller: Caller) -> QuerySet[Entity]:
     """Those that `may_view_entity` says yes to."""
-    visible = Collection.objects.visible_to(user).filter(entity=OuterRef("pk"))
-    own = Q(user=user) if isinstance(user, User) and user.is_active else Q(pk__in=[])
-    return Entity.objects.filter(Q(user__isnull=True) | own | Q(Exists(visible)))
+    of_the_site = Q(user__isnull=True, team__isnull=True, retired_at__isnull=True)
+    visible = collections_visible_to(caller).filter(entity=OuterRef("pk"))
+    seen = of_the_site | Q(Exists(visible))
+    user = caller.user
+    if user is not None and user.is_active:
+        own = Q() if user.sees_everything else _entities_with_a_role(user)
+        if caller.token is not None and caller.token.entity_id is not None:
+            own = Q(pk=caller.token.entity_id) & own
+        seen |= own or Q(pk__isnull=False)
+    return Entity.objects.filter(seen)
 
 
-def may_push(user: Caller, entity: Entity) -> bool:
-    """Make collections, containers, images and tags in the entity."""
-    if entity.user_id is None:
-        return is_administrator(user)
-    return owns(user, entity)
+def _seen_by_role(caller: Caller, scope: str, *, wide: tuple[str, ...]) -> Q:
+    """Collections that are seen though they are not public."""
+    covered = _covered(caller, scope)
+    if covered is None:
+        return Q(pk__in=[])
+    return covered & (Q(visibility__in=wide) | _with_a_role(caller))
 
 
-def may_delete(user: Caller, entity: Entity) -> bool:
-    """Remove images that are in the entity, and their tags."""
-    return owns(user, entity) or is_administrator(user)
+def _covered(caller: Caller, scope: str) -> Q | None:
+    """The collections that the caller acts in; None where they count for nobody."""
+    user, token = caller.user, caller.token
+    if user is None or not user.is_active or (token and scope and scope not in token.scopes):
+        return None
+    if token is None or token.entity_id is None:
+        return Q(pk__isnull=False)
+    bound = Q(entity=token.entity_id)
+    return bound & Q(name=token.collection) if token.collection else bound
 
 
-def may_administer(user: Caller, entity: Entity) -> bool:
-    """Change who may see what is in the entity."""
-    return owns(user, entity) or is_administrator(user)
+def _with_a_role(caller: Caller) -> Q:
+    """Collections that the caller's user has a role in, or sees as all others."""
+    user = caller.known
+    if user.sees_everything:
+        return Q(pk__isnull=False)
+    granted = grants_of(user).filter(collection__isnull=False).values("collection")
+    entities = Entity.objects.filter(_entities_with_a_role(user))
+    return Q(entity__in=entities) | Q(pk__in=granted, entity__retired_at__isnull=True)
 
 
-def is_administrator(user: Caller) -> bool:
-    """May do everything on this site that is not another's name to act in."""
-    return isinstance(user, User) and user.is_administrator
+def _entities_with_a_role(user: User) -> Q:
+    granted = grants_of(user).filter(entity__isnull=False).values("entity")
+    return Q(retired_at__isnull=True) & (
+        Q(user=user) | Q(team__in=teams_of(user)) | Q(pk__in=granted)
+    )
 
 
-def owns(user: Caller, entity: Entity) -> bool:
-    """The entity is this user's namespace."""
-    return isinstance(user, User) and user.is_active and entity.user_id == user.pk
+# ── refusals ──
+def pushable(caller: Caller, place: AnyPlace | None) -> AnyPlace:
+    """The place, if the caller may push there. Denied else, in the same words as for what is not
+    there; Conflict where nobody may, since it is frozen."""
+    if not may_push(caller, place) or place is None:
+        _refuse_push(caller)
+    check_writable()
+    if isinstance(place, Container):
+        check_not_frozen(place)
+    return place
 
 
-def check_may_push(user: User, entity: Entity) -> None:
-    """Denied unless the user may push here."""
-    if not may_push(user, entity):
-        refuse_push(user)
+def entity_for(caller: Caller, entity: Entity | None, *, collection: str) -> Entity:
+    """The entity, if the caller may make the collection of this name in it; else refused as in
+    `pushable`. The name counts for a token that is bound to it."""
+    pushable(caller, Collection(entity=entity, name=collection) if entity else None)
+    return cast("Entity", entity)
 
 
-def refuse_push(user: User) -> NoReturn:
+def check_may_pull(caller: Caller, place: Container) -> None:
+    """Denied to a token that may see the container and is not for pulling."""
+    if not may_pull(caller, place):
+        raise Denied("This token may not pull: it has no scope for that. Make one that may.")
+
+
+def check_may_delete(caller: Caller, place: Container) -> None:
+    """Denied to those who may see the container and not remove images there."""
+    if not may_delete(caller, place):
+        _refuse_scope(caller, Scope.DELETE)
+        raise Denied(
+            f"You may not delete images of {place}. This token is of {caller.name}: ask a "
+            f"maintainer or owner of {place.collection}, or an administrator."
+        )
+    check_writable()
+    check_not_frozen(place)
+
+
+def check_may_manage(caller: Caller, place: Place) -> None:
+    """Denied to those who may see the place and not change it."""
+    if not may_manage(caller, place):
+        _refuse_scope(caller, Scope.MANAGE)
+        raise Denied(f"Only a maintainer or owner of {place} may change this.")
+    check_writable()
+
+
+def check_may_own(caller: Caller, place: Place) -> None:
+    """Denied to all but those who may say who owns the place."""
+    if not may_own(caller, place):
+        _refuse_scope(caller, Scope.MANAGE)
+        raise Denied(f"Only an owner of {place} may change this.")
+    check_writable()
+
+
+def check_writable() -> None:
+    """Unavailable, in the administrator's words, while the site is read-only."""
+    mode = first(ReadOnly.objects.all())
+    if mode is not None:
+        raise Unavailable(f"This registry is read-only at the moment: {mode.message}")
+
+
+def check_not_frozen(container: Container) -> None:
+    """Conflict where the container is frozen."""
+    if container.is_frozen:
+        raise Conflict(
+            f"{container} is frozen: nothing is pushed there, and nothing is removed. Push under "
+            "another name, or ask a maintainer to unfreeze it."
+        )
+
+
+def _refuse_scope(caller: Caller, scope: str) -> None:
+    """Denied to a token that is not for this, whatever its user may do."""
+    token = caller.token
+    if token is not None and scope not in token.scopes:
+        raise Denied(
+            f"This token may not {scope}: it is for {' and '.join(token.scopes)}. Make one that "
+            "may."
+        )
+
+
+def _refuse_push(caller: Caller) -> NoReturn:
     """No, in the same words for what is hidden, for what is another's and for what is not there."""
-    own = first(Entity.objects.filter(user=user))
-    where = f"it may push into {own.name!r}" if own else "it may push nowhere"
-    raise Denied(f"You may not push there. This token is of {user.username}: {where}.")
+    user = caller.known
+    _refuse_scope(caller, Scope.PUSH)
+    raise Denied(
+        f"You may not push there. This token is of {user.username}: it may push "
+        f"{_places_to_push(caller, user)}."
+    )
+
+
+def _places_to_push(caller: Caller, user: User) -> str:
+    token = caller.token
+    if token is not None and token.entity is not None:
+        bound = "/".join(filter(None, [token.entity.name, token.collection]))
+        return f"into {bound!r} at most"
+    if user.is_auditor:
+        return "nowhere, since auditors change nothing"
+    writes = grants_of(user).filter(role__gte=Role.WRITER)
+    entities = Entity.objects.filter(
+        Q(user=user) | Q(team__in=teams_of(user)) | Q(pk__in=writes.values("entity")),
+        retired_at__isnull=True,
+    )
+    names = list(entities.order_by("name").values_list("name", flat=True)[: MOST_NAMED + 1])
+    collections = Collection.objects.filter(pk__in=writes.values("collection"))
+    names += [str(each) for each in collections.select_related("entity")[: MOST_NAMED + 1]]
+    if not names:
+        return "nowhere"
+    more = " and others" if len(names) > MOST_NAMED else ""
+    return "into " + ", ".join(repr(name) for name in names[:MOST_NAMED]) + more

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from shub.accounts.callers import Caller
 from shub.containers import downloads, images
 from shub.containers.models import Image
-from shub.containers.permissions import Caller
+from shub.containers.permissions import check_may_pull
 from shub.containers.refs import LibraryRef
 from shub.errors import NotFound, Unavailable
 from shub.storage import NoSuchObject, object_store
@@ -51,9 +52,11 @@ class Pull:
 def find(ref: LibraryRef, *, arch: str, by: Caller) -> Pull:
     """The image that the reference means to this caller, to be pulled.
 
-    NotFound as in `images.find_image`; Unavailable while the bytes are being verified.
+    NotFound as in `images.find_image`; Denied to a token that is not for pulling; Unavailable while
+    the bytes are being verified.
     """
     image = images.find_image(ref, arch=arch, by=by)
+    check_may_pull(by, image.container)
     if not image.is_proven or image.blob is None:
         if images.is_arriving(image):
             raise Unavailable(

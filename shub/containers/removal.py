@@ -1,16 +1,16 @@
 """Removal: an image goes with its tags; its bytes go when no other image has them."""
 
-from shub.accounts.models import Token, User
+from shub.accounts.callers import Caller
 from shub.audit import trail
 from shub.containers import blobs, images, tagging
 from shub.containers.models import Image
-from shub.containers.permissions import may_delete
+from shub.containers.permissions import check_may_delete
 from shub.containers.refs import LibraryRef
-from shub.errors import Conflict, Denied
+from shub.errors import Conflict
 from shub.rows import first, in_transaction
 
 
-def remove_image(ref: LibraryRef, *, arch: str, by: User, token: Token | None) -> Image:
+def remove_image(ref: LibraryRef, *, arch: str, by: Caller) -> Image:
     """Remove the image that the reference means, with all its tags; the image as it was.
 
     By hash or SIF id, `arch` does not count. By tag it is the image of this arch; without an arch,
@@ -18,25 +18,21 @@ def remove_image(ref: LibraryRef, *, arch: str, by: User, token: Token | None) -
     archs and none is named; Denied for one who may see the image and not delete it.
     """
     found = images.find_image(ref, arch=arch, by=by)
-    if not may_delete(by, found.container.collection.entity):
-        raise Denied(
-            f"You may not delete images of {found.container}. This token is of {by.username}: ask "
-            f"the owner of {found.container.collection.entity.name}, or an administrator."
-        )
+    check_may_delete(by, found.container)
     if not (arch or ref.digest or ref.sif_id):
         _check_only_arch(ref)
-    in_transaction(lambda: _remove(found, by=by, token=token))
+    in_transaction(lambda: _remove(found, by=by))
     return found
 
 
-def _remove(found: Image, *, by: User, token: Token | None) -> None:
+def _remove(found: Image, *, by: Caller) -> None:
     # The uploads first, as whoever proves or refuses one of them locks them: upload, then image.
     list(found.uploads.select_for_update().order_by("pk"))
     image = first(Image.objects.select_for_update().filter(pk=found.pk))
     if image is None:
         return  # by another request at this moment: it is gone, as was asked
     image.container = found.container
-    tagging.drop(image, actor=by.username, token=token)
+    tagging.drop(image, by=by)
     blob_id, size = image.blob_id, found.blob.size if found.blob else 0
     image.delete()
     if blob_id is not None:
@@ -46,8 +42,8 @@ def _remove(found: Image, *, by: User, token: Token | None) -> None:
         kind="image",
         public_id=found.public_id,
         name=str(found),
-        actor=by.username,
-        token=token.public_id if token else "",
+        entity=found.container.collection.entity.public_id,
+        by=by,
         size=size,
     )
 

@@ -11,9 +11,14 @@ from typing import Any
 from django.db import connection
 from django.db.models import Case, Q, QuerySet, Value, When
 
+from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.containers.models import Collection, Container, Image, Tag
-from shub.containers.permissions import Caller, entities_visible_to
+from shub.containers.permissions import (
+    collections_visible_to,
+    containers_visible_to,
+    entities_visible_to,
+)
 from shub.errors import Invalid
 
 # The clients refuse less, and it would match nearly everything.
@@ -83,9 +88,9 @@ def find(text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by
             f"A search text has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters; this one has "
             f"{len(text)}."
         )
-    visible = Collection.objects.visible_to(by)
+    visible = containers_visible_to(by)
     containers = list(
-        Container.objects.filter(_matching_container(text), collection__in=visible)
+        visible.filter(_matching_container(text))
         .select_related("collection__entity")
         .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
     )
@@ -97,7 +102,8 @@ def find(text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by
             .order_by(_nearness(text), "name")[:MOST_FOUND]
         ),
         collections=list(
-            visible.filter(_matching_collection(text))
+            collections_visible_to(by)
+            .filter(_matching_collection(text))
             .select_related("entity")
             .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
         ),
@@ -140,7 +146,7 @@ def _matching_container(text: str) -> Q:
 def _images(
     text: str,
     containers: Sequence[Container],
-    visible: QuerySet[Collection],
+    visible: QuerySet[Container],
     *,
     arches: Sequence[str],
     signed_only: bool,
@@ -163,9 +169,9 @@ def _images(
         cursor.execute(NEWEST_IMAGES, asked)
         keys = [key for (key,) in cursor.fetchall()]
     if len(keys) < MOST_FOUND:
-        described = proven.filter(
-            description__icontains=text, container__collection__in=visible
-        ).order_by("-id")
+        described = proven.filter(description__icontains=text, container__in=visible).order_by(
+            "-id"
+        )
         keys += described.values_list("pk", flat=True)[:MOST_FOUND]
 
     found = Image.objects.select_related("blob", "container__collection__entity").in_bulk(

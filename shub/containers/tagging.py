@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from shub.accounts.models import Token, User
+from shub.accounts.callers import Caller
+from shub.audit import trail
 from shub.containers import images, namespaces
 from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
-from shub.containers.permissions import Caller, may_push
+from shub.containers.permissions import may_push
 from shub.errors import Conflict, Invalid
 from shub.names import check_tag
 from shub.rows import first
@@ -28,7 +29,7 @@ def tags_by_arch(container_id: str, *, by: Caller) -> dict[str, dict[str, str]]:
     return found
 
 
-def set_tags(*, container_id: str, tags: Mapping[str, str], by: User, token: Token | None) -> None:
+def set_tags(*, container_id: str, tags: Mapping[str, str], by: Caller) -> None:
     """Set each tag to the image of that id, for the image's own arch; all of them or none."""
     with transaction.atomic():
         # In the order of the images, whose rows are locked: two requests do not meet crosswise.
@@ -39,13 +40,10 @@ def set_tags(*, container_id: str, tags: Mapping[str, str], by: User, token: Tok
                 arch="",
                 image_id=image_id,
                 by=by,
-                token=token,
             )
 
 
-def set_tag(
-    *, container_id: str, name: str, arch: str, image_id: str, by: User, token: Token | None
-) -> None:
+def set_tag(*, container_id: str, name: str, arch: str, image_id: str, by: Caller) -> None:
     """Make the tag mean the image, for the arch that the image's SIF header names.
 
     While the image is being verified the tag is kept pending: until the bytes are proven it answers
@@ -71,7 +69,7 @@ def set_tag(
         ).delete()
         if image.is_proven:
             check_arch(image, arch)
-            move(container, name, image, arch=arch, actor=by.username, token=token)
+            move(container, name, image, arch=arch, by=by)
         elif images.is_arriving(image):
             PendingTag.objects.update_or_create(
                 image=image,
@@ -79,8 +77,8 @@ def set_tag(
                 defaults={
                     "arch": arch,
                     "asked_at": timezone.now(),
-                    "asked_by": by,
-                    "token": token,
+                    "asked_by": by.known,
+                    "token": by.token,
                 },
             )
         else:
@@ -98,77 +96,104 @@ def check_arch(image: Image, arch: str) -> None:
         )
 
 
-def move(
-    container: Container, name: str, image: Image, *, arch: str, actor: str, token: Token | None
-) -> None:
+def move(container: Container, name: str, image: Image, *, arch: str, by: Caller) -> None:
     """Point the tag at the proven image and write the move down; again is no move.
 
-    Runs in the caller's transaction.
+    Conflict where the container or the tag is frozen. Runs in the caller's transaction.
     """
     arch = image.arch or arch
-    now = timezone.now()
-    tag, made = Tag.objects.select_for_update(no_key=True).get_or_create(
-        container=container, name=name, arch=arch, defaults={"image": image, "moved_at": now}
-    )
-    before = "" if made else tag.image.digest
+    # Who freezes locks the container too: nothing moves once they are told that it is frozen.
+    locked = Container.objects.select_for_update(no_key=True).get(pk=container.pk)
+    named = Tag.objects.select_related("image").filter(container=container, name=name)
+    tags = {tag.arch: tag for tag in named}
+    tag = tags.get(arch)
+    before = tag.image.digest if tag else ""
     if before == image.digest:
         return
-    if not made:
+    if locked.is_frozen or any(each.is_frozen for each in tags.values()):
+        raise Conflict(
+            f"The tag {container}:{name} is frozen: it goes on meaning what it means. Push under "
+            "another tag, or ask a maintainer to unfreeze it."
+        )
+    now = timezone.now()
+    if tag is None:
+        Tag.objects.create(container=container, name=name, arch=arch, image=image, moved_at=now)
+    else:
         tag.image = image
         tag.moved_at = now
         tag.save(update_fields=["image", "moved_at"])
+    _write_move(container, name, arch, before=before, after=image.digest, by=by)
+
+
+def _write_move(
+    container: Container, name: str, arch: str, *, before: str, after: str, by: Caller
+) -> None:
     TagMove.objects.create(
         container=container,
         name=name,
         arch=arch,
         from_digest=before,
-        to_digest=image.digest,
-        moved_at=now,
-        moved_by=actor,
-        token=token.public_id if token else "",
+        to_digest=after,
+        moved_by=by.name,
+        token=by.token_id,
+    )
+    trail.record(
+        "tag.moved",
+        kind="container",
+        public_id=container.public_id,
+        name=f"{container}:{name}",
+        entity=container.collection.entity.public_id,
+        by=by,
+        arch=arch,
+        before=before,
+        after=after,
     )
 
 
-def drop(image: Image, *, actor: str, token: Token | None) -> None:
-    """Remove every tag of the image and write the moves down, in the caller's transaction."""
-    now = timezone.now()
-    tags = Tag.objects.select_for_update().filter(image=image)
-    TagMove.objects.bulk_create(
-        TagMove(
-            container=image.container,
-            name=tag.name,
-            arch=tag.arch,
-            from_digest=image.digest,
-            to_digest="",
-            moved_at=now,
-            moved_by=actor,
-            token=token.public_id if token else "",
+def drop(image: Image, *, by: Caller) -> None:
+    """Remove every tag of the image and write the moves down, in the caller's transaction.
+
+    Conflict where one of them is frozen.
+    """
+    tags = list(Tag.objects.select_for_update().filter(image=image))
+    frozen = sorted({tag.name for tag in tags if tag.is_frozen})
+    if frozen:
+        raise Conflict(
+            f"The image has a frozen tag: {', '.join(frozen)}. Ask a maintainer to unfreeze it "
+            "first."
         )
-        for tag in tags
-    )
+    for tag in tags:
+        _write_move(image.container, tag.name, tag.arch, before=image.digest, after="", by=by)
     Tag.objects.filter(image=image).delete()
 
 
 def move_pending(image: Image) -> None:
     """Move the tags that waited for the image, in the order they were asked for.
 
-    Those who asked must still be the ones who may.
+    Those who asked must still be the ones who may, by a token that is not revoked since.
     """
     # Locked: whoever sets one of these anew at this moment has taken it away, or waits.
     waiting = (
         image.pending_tags.select_for_update(of=("self",))
-        .select_related("asked_by", "token")
+        .select_related("asked_by", "token__entity")
         .order_by("asked_at", "id")
     )
+    container = image.container
     for pending in waiting:
-        if not may_push(pending.asked_by, image.container.collection.entity):
+        by = Caller(pending.asked_by, pending.token)
+        revoked = pending.token is not None and pending.token.revoked_at is not None
+        if revoked or not may_push(by, container):
             continue
-        move(
-            image.container,
-            pending.name,
-            image,
-            arch=pending.arch,
-            actor=pending.asked_by.username,
-            token=pending.token,
-        )
+        try:
+            move(container, pending.name, image, arch=pending.arch, by=by)
+        except Conflict as refusal:
+            trail.record(
+                "tag.refused",
+                kind="container",
+                public_id=container.public_id,
+                name=f"{container}:{pending.name}",
+                entity=container.collection.entity.public_id,
+                by=by,
+                reason=refusal.message,
+            )
     image.pending_tags.all().delete()

@@ -4,10 +4,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
 from shub.containers.models import Blob, Image
-from shub.containers.permissions import Caller, may_push
+from shub.containers.permissions import check_administrator, may_push
 from shub.errors import Invalid, NotFound, OverQuota
 from shub.names import folded
 from shub.rows import first
@@ -28,9 +29,9 @@ def quota_bytes(entity: Entity) -> int:
     return entity.quota_bytes
 
 
-def quota_told_to(user: Caller, entity: Entity) -> int:
+def quota_told_to(caller: Caller, entity: Entity) -> int:
     """The quota, to those who may push there; 0 to others: it is not their matter."""
-    return quota_bytes(entity) if may_push(user, entity) else 0
+    return quota_bytes(entity) if may_push(caller, entity) else 0
 
 
 def has_room(entity: Entity, *, digest: str, size: int) -> bool:
@@ -56,11 +57,13 @@ def check_quota(entity: Entity, *, digest: str, size: int) -> None:
         )
 
 
-def set_quota(*, name: str, quota: int | None) -> Entity:
+def set_quota(*, name: str, quota: int | None, by: Caller | None = None) -> Entity:
     """Give the entity a quota of its own: bytes, 0 for no bound, None for the site's default.
 
-    For whoever is at the server's own terminal: who may do it elsewhere is not asked.
+    `by` is None for whoever is at the server's own terminal; of others, administrators may.
     """
+    if by is not None:
+        check_administrator(by)
     if quota is not None and quota < 0:
         raise Invalid(f"A quota is 0 bytes or more, not {quota}.")
     with transaction.atomic():
@@ -74,6 +77,8 @@ def set_quota(*, name: str, quota: int | None) -> Entity:
             kind="entity",
             public_id=entity.public_id,
             name=entity.name,
+            entity=entity.public_id,
+            by=by,
             before=before,
             after=quota,
         )

@@ -1,36 +1,48 @@
-"""Visibility: who may see a collection, changed by those who administer its entity."""
+"""Visibility: who may see a collection, or a container in it, changed by those who manage it."""
 
 from django.db import transaction
 
-from shub.accounts.models import User
+from shub.accounts.callers import Caller
 from shub.audit import trail
-from shub.containers import namespaces
-from shub.containers.models import Collection
-from shub.containers.permissions import may_administer
-from shub.errors import Denied, Invalid
+from shub.containers.models import Collection, Container, Visibility
+from shub.containers.permissions import check_may_manage
+from shub.errors import Invalid
 
 
-def change(*, entity: str, collection: str, to: str, by: User) -> Collection:
-    """Make the collection public or private; it is written down who did."""
-    found = namespaces.find_collection(entity, collection, by=by)
-    if not may_administer(by, found.entity):
-        raise Denied(f"Only the owner of {found.entity} may change who sees {found}.")
-    if to not in Collection.Visibility.values:
-        expected = " or ".join(Collection.Visibility.values)
-        raise Invalid(f"{to!r} is no visibility: expected {expected}.")
+def change(place: Collection | Container, *, to: str, by: Caller) -> None:
+    """Make it public, internal or private; it is written down who did.
+
+    A container can also be as its collection (an empty word). Invalid where it would be wider.
+    """
+    check_may_manage(by, place)
+    allowed = _allowed(place)
+    if to not in allowed:
+        raise Invalid(
+            f"{to!r} is no visibility that {place} can have: expected "
+            f"{', '.join(filter(None, allowed))}. A container is never wider than its collection."
+        )
     with transaction.atomic():
-        locked = Collection.objects.select_for_update(no_key=True).get(pk=found.pk)
-        before, found.visibility = locked.visibility, to
+        locked = type(place).objects.select_for_update(no_key=True).get(pk=place.pk)
+        before, place.visibility = locked.visibility, to
         if before == to:
-            return found
-        found.save(update_fields=["visibility"])
+            return
+        place.save(update_fields=["visibility"])
+        entity = (place if isinstance(place, Collection) else place.collection).entity
+        kind = "collection" if isinstance(place, Collection) else "container"
         trail.record(
-            "collection.visibility",
-            kind="collection",
-            public_id=found.public_id,
-            name=str(found),
-            actor=by.username,
+            f"{kind}.visibility",
+            kind=kind,
+            public_id=place.public_id,
+            name=str(place),
+            entity=entity.public_id,
+            by=by,
             before=before,
             after=to,
         )
-    return found
+
+
+def _allowed(place: Collection | Container) -> list[str]:
+    every = Visibility.values
+    if isinstance(place, Collection):
+        return every
+    return ["", *every[every.index(place.collection.visibility) :]]

@@ -1,6 +1,7 @@
 """The only reader of os.environ. A value that cannot be read stops the start with one sentence."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,6 +13,14 @@ FALSE = frozenset({"0", "false", "no", "off"})
 def text(name: str, default: str = "") -> str:
     """The variable without surrounding blanks, or the default where it is unset or empty."""
     return os.environ.get(name, "").strip() or default
+
+
+def choice(name: str, choices: Sequence[str]) -> str:
+    """One of these words; the first where it is unset or empty."""
+    written = text(name, choices[0]).lower()
+    if written not in choices:
+        raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}, not {written!r}.")
+    return written
 
 
 def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**53) -> int:

@@ -30,3 +30,6 @@ UPLOAD_IDLE_HOURS = env.integer("UPLOAD_IDLE_HOURS", 24, minimum=1)
 
 # How many images are read and hashed at once.
 SWEEP_THREADS = env.integer("SWEEP_THREADS", 2, minimum=1)
+
+# Who makes teams: everybody who is signed in, or administrators only.
+TEAM_CREATION = env.choice("TEAM_CREATION", ["everybody", "administrators"])

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from shub.accounts.models import Token, User
+from shub.accounts.callers import Caller
 from shub.errors import Invalid
 from shub.storage import Part, object_store
 from shub.uploads import ending, joining, multipart
@@ -23,9 +23,9 @@ class Readable(Protocol):
         """At most so many bytes; none at the end. OSError when the sender is gone."""
 
 
-def begin(*, image_id: str, size: int, by: User, token: Token | None) -> Upload:
+def begin(*, image_id: str, size: int, by: Caller) -> Upload:
     """An upload for a body of this size, if the caller may push and there is room for it."""
-    return multipart.begin(image_id=image_id, size=size, kind=Upload.Kind.BODY, by=by, token=token)
+    return multipart.begin(image_id=image_id, size=size, kind=Upload.Kind.BODY, by=by)
 
 
 def receive(upload: Upload, content: Readable) -> None:

@@ -37,8 +37,8 @@ def write_refusal(upload: Upload) -> None:
         kind="container",
         public_id=upload.container.public_id,
         name=str(upload.container),
-        actor=upload.created_by.username if upload.created_by else "",
-        token=upload.token.public_id if upload.token else "",
+        entity=upload.container.collection.entity.public_id,
+        by=upload.pusher,
         hash=f"sha256.{upload.digest}",
         reason=upload.reason,
     )

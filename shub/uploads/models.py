@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from shub.accounts.callers import Caller
 from shub.accounts.models import Token
 from shub.containers.models import Blob, Container, Image
 from shub.containers.models.blob import DIGEST_PATTERN
@@ -73,6 +74,9 @@ class Upload(models.Model):
     token = models.ForeignKey(
         Token, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    address = models.CharField(
+        max_length=45, blank=True, db_default="", help_text="where the request came from"
+    )
     active_at = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(
         null=True, blank=True, help_text="until when one sweep thread has it to itself"
@@ -138,6 +142,11 @@ class Upload(models.Model):
     def is_handed_over(self) -> bool:
         """All of it was sent; what becomes of it is the sweep's matter, or is known."""
         return self.state in self.HANDED_OVER
+
+    @property
+    def pusher(self) -> Caller:
+        """Who began it."""
+        return Caller(self.created_by, self.token, self.address)
 
     @property
     def total_parts(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.utils import timezone
 
-from shub.accounts.models import Token, User
+from shub.accounts.callers import Caller
 from shub.containers import usage
 from shub.containers.images import pushable_image
 from shub.errors import Conflict, Invalid, OverQuota
@@ -46,8 +46,7 @@ def begin(
     image_id: str,
     size: int,
     kind: Upload.Kind,
-    by: User,
-    token: Token | None,
+    by: Caller,
     sha256: str = "",
 ) -> Upload:
     """Begin to send the image. Several uploads of one image may be open at once."""
@@ -68,8 +67,9 @@ def begin(
         digest=image.digest,
         size=size,
         part_bytes=part_bytes_for(size, kind),
-        created_by=by,
-        token=token,
+        created_by=by.known,
+        token=by.token,
+        address=by.address,
     )
     upload.key = blob_key(image.digest, upload.public_id)
     # The store first: parts without a row are found and dropped by the sweep, a row without an
@@ -133,7 +133,7 @@ def sign_part(
     number: int,
     size: int,
     sha256: str,
-    by: User,
+    by: Caller,
     asked_host: str,
 ) -> str:
     """An address that takes this part in one PUT; bound to its hash where the client says one."""
@@ -158,7 +158,7 @@ def keep_alive(upload: Upload) -> None:
 
 
 # ── complete ──
-def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: User) -> Upload:
+def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: Caller) -> Upload:
     """Join the parts, in order, and hand the image over to verification. Again is no error."""
     refused = refused_upload(image_id=image_id, by=by, public_id=upload_id)
     if refused is not None:
@@ -171,7 +171,7 @@ def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: User) 
     return upload
 
 
-def complete_single(*, image_id: str, by: User) -> Upload | None:
+def complete_single(*, image_id: str, by: Caller) -> Upload | None:
     """Hand over the caller's newest upload of the image whose bytes are there.
 
     The request names no upload. None when the image is proven and no upload of the caller's is
@@ -181,7 +181,7 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
     if refused is not None:
         return refused
     image = pushable_image(image_id, by=by)
-    uploads = image.uploads.filter(created_by=by, kind=Upload.Kind.SINGLE).order_by("-id")
+    uploads = image.uploads.filter(created_by=by.user, kind=Upload.Kind.SINGLE).order_by("-id")
     for upload in uploads[:UPLOADS_LOOKED_AT]:
         upload.container = image.container
         if upload.state == State.OPEN:
@@ -201,10 +201,10 @@ def complete_single(*, image_id: str, by: User) -> Upload | None:
     )
 
 
-def refused_upload(*, image_id: str, by: User, **which: str) -> Upload | None:
+def refused_upload(*, image_id: str, by: Caller, **which: str) -> Upload | None:
     """The caller's last upload of an image whose claim went with its refusal."""
     refused = Upload.objects.filter(
-        announced_id=image_id, image=None, created_by=by, state=State.REFUSED, **which
+        announced_id=image_id, image=None, created_by=by.user, state=State.REFUSED, **which
     )
     return refused.order_by("-id").first()
 
@@ -225,7 +225,7 @@ def check_single_size(upload: Upload, part: Part) -> None:
 
 
 # ── end ──
-def abort(*, image_id: str, upload_id: str, by: User) -> None:
+def abort(*, image_id: str, upload_id: str, by: Caller) -> None:
     """Give the upload up, and its parts. Again is no error; too late is a Conflict."""
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
     Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(state=State.ABORTED)
@@ -235,13 +235,13 @@ def abort(*, image_id: str, upload_id: str, by: User) -> None:
     ending.drop_parts(upload)
 
 
-def own_upload(*, image_id: str, upload_id: str, by: User) -> Upload:
+def own_upload(*, image_id: str, upload_id: str, by: Caller) -> Upload:
     """The caller's own upload of the image, if they may push there; else Conflict.
 
     Never NotFound: clients take a 404 for "send it as one body", and begin in the middle.
     """
     image = pushable_image(image_id, by=by)
-    found = first(image.uploads.filter(public_id=upload_id, created_by=by))
+    found = first(image.uploads.filter(public_id=upload_id, created_by=by.user))
     if found is None:
         raise Conflict(f"You have no upload {upload_id!r} of this image. Push it again.")
     found.container = image.container

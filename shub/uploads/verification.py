@@ -172,8 +172,8 @@ def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
         kind="image",
         public_id=image.public_id,
         name=str(image),
-        actor=upload.created_by.username if upload.created_by else "",
-        token=upload.token.public_id if upload.token else "",
+        entity=image.container.collection.entity.public_id,
+        by=upload.pusher,
         size=blob.size,
     )
 

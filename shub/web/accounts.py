@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.urls import reverse_lazy
 
 from shub.audit import trail
+from shub.web.site import caller
 
 
 class SignInView(LoginView):
@@ -50,6 +51,6 @@ class ChangePasswordView(PasswordChangeView):
                 kind="user",
                 public_id=user.public_id,
                 name=user.username,
-                actor=user.username,
+                by=caller(self.request),
             )
         return answer

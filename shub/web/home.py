@@ -3,7 +3,8 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from shub.containers.models import Collection
+from shub.containers.permissions import collections_visible_to
+from shub.web.site import caller
 
 MOST_SHOWN = 100
 
@@ -11,7 +12,7 @@ MOST_SHOWN = 100
 def show(request: HttpRequest) -> HttpResponse:
     """The first collections, by name."""
     collections = (
-        Collection.objects.visible_to(request.user)
+        collections_visible_to(caller(request))
         .select_related("entity")
         .order_by("entity__name", "name")[:MOST_SHOWN]
     )

@@ -7,11 +7,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from shub.containers import namespaces, visibility
-from shub.containers.models import Collection, Container
-from shub.containers.permissions import may_administer, may_push
+from shub.containers.models import Container, Visibility
+from shub.containers.permissions import containers_visible_to, may_manage, may_push
 from shub.errors import NotFound, Refusal
 from shub.uploads.models import Upload
-from shub.web.site import signed_in
+from shub.web.site import caller
 
 MOST_SHOWN = 100
 
@@ -19,7 +19,7 @@ MOST_SHOWN = 100
 def show_collection(request: HttpRequest, entity: str, collection: str) -> HttpResponse:
     """The containers of a collection."""
     try:
-        found = namespaces.find_collection(entity, collection, by=request.user)
+        found = namespaces.find_collection(entity, collection, by=caller(request))
     except NotFound as refusal:
         raise Http404(refusal.message) from refusal
     return render(
@@ -27,9 +27,11 @@ def show_collection(request: HttpRequest, entity: str, collection: str) -> HttpR
         "web/collection.html",
         {
             "collection": found,
-            "containers": found.containers.order_by("name")[:MOST_SHOWN],
-            "may_administer": may_administer(request.user, found.entity),
-            "visibilities": Collection.Visibility,
+            "containers": containers_visible_to(caller(request))
+            .filter(collection=found)
+            .order_by("name")[:MOST_SHOWN],
+            "may_manage": may_manage(caller(request), found),
+            "visibilities": Visibility,
         },
     )
 
@@ -39,7 +41,7 @@ def show_container(
 ) -> HttpResponse:
     """How to pull, the tags, the images; and to those who may push, what was refused and why."""
     try:
-        found = namespaces.find_container(entity, collection, container, by=request.user)
+        found = namespaces.find_container(entity, collection, container, by=caller(request))
     except NotFound as refusal:
         raise Http404(refusal.message) from refusal
     return render(
@@ -57,7 +59,7 @@ def show_container(
 
 
 def _uploads_for(request: HttpRequest, container: Container) -> list[Upload]:
-    if not may_push(request.user, container.collection.entity):
+    if not may_push(caller(request), container):
         return []
     under_way_or_refused = container.uploads.filter(
         state__in=["open", "joining", "verifying", "refused"]
@@ -68,18 +70,14 @@ def _uploads_for(request: HttpRequest, container: Container) -> list[Upload]:
 @login_required
 @require_POST
 def change_visibility(request: HttpRequest, entity: str, collection: str) -> HttpResponse:
-    """Make a collection public or private."""
+    """Say who sees a collection."""
     try:
-        changed = visibility.change(
-            entity=entity,
-            collection=collection,
-            to=request.POST.get("visibility", ""),
-            by=signed_in(request),
-        )
+        found = namespaces.find_collection(entity, collection, by=caller(request))
+        visibility.change(found, to=request.POST.get("visibility", ""), by=caller(request))
     except NotFound as refusal:
         raise Http404(refusal.message) from refusal
     except Refusal as refusal:
         messages.error(request, refusal.message)
     else:
-        messages.success(request, f"The collection is now {changed.visibility}.")
+        messages.success(request, f"The collection is now {found.visibility}.")
     return redirect("collection", entity, collection)

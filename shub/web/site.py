@@ -6,12 +6,19 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from shub.accounts.callers import Caller
 from shub.accounts.models import User
 
 
 def registry(request: HttpRequest) -> dict[str, Any]:
     """The registry's name and its public address (a template context processor)."""
     return {"registry_name": settings.REGISTRY_NAME, "public_url": settings.PUBLIC_URL}
+
+
+def caller(request: HttpRequest) -> Caller:
+    """Who looks, or nobody."""
+    user = request.user if isinstance(request.user, User) else None
+    return Caller(user, address=str(request.META.get("REMOTE_ADDR", "")))
 
 
 def signed_in(request: HttpRequest) -> User:

@@ -12,9 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from shub.accounts import tokens
+from shub.accounts.callers import Caller
 from shub.accounts.models import Token, User
 from shub.errors import Refusal
-from shub.web.site import signed_in
+from shub.web.site import caller, signed_in
 
 LIVES = [("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "does not expire")]
 
@@ -29,7 +30,9 @@ class NewTokenForm(forms.Form):
         """Make the token that the valid form asks for; its text, which is never to be had again."""
         days = self.cleaned_data["days"]
         expires_at = timezone.now() + timedelta(days=int(days)) if days else None
-        _, text = tokens.issue(user=user, name=self.cleaned_data["name"], expires_at=expires_at)
+        _, text = tokens.issue(
+            user=user, name=self.cleaned_data["name"], expires_at=expires_at, by=Caller(user)
+        )
         return text
 
 
@@ -56,7 +59,7 @@ def list_tokens(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest, public_id: str) -> HttpResponse:
     """End one of one's own tokens."""
     try:
-        tokens.revoke(public_id=public_id, by=signed_in(request))
+        tokens.revoke(public_id=public_id, user=signed_in(request), by=caller(request))
     except Refusal as refusal:
         messages.error(request, refusal.message)
     else:

@@ -123,10 +123,10 @@ def test_a_word_of_the_addresses_is_refused_as_an_entity_with_the_reason(
 def test_a_reserved_word_is_a_name_like_any_other_below_an_entity(mara: Person) -> None:
     for name in RESERVED_ENTITIES:
         collection = namespaces.ensure_collection(
-            entity_id=mara.entity.public_id, name=name, description="", by=mara.user
+            entity_id=mara.entity.public_id, name=name, description="", by=mara.caller
         )
         container = namespaces.ensure_container(
-            collection_id=collection.public_id, name=name, description="", by=mara.user
+            collection_id=collection.public_id, name=name, description="", by=mara.caller
         )
         assert str(container) == f"mara/{name}/{name}"
 
@@ -176,12 +176,12 @@ def test_a_name_in_any_case_is_one_row_however_often_it_is_made(
     for _ in range(3):
         written = "".join(source.choice([str.upper, str.lower])(letter) for letter in name)
         collection = namespaces.ensure_collection(
-            entity_id=mara.entity.public_id, name=written, description="", by=mara.user
+            entity_id=mara.entity.public_id, name=written, description="", by=mara.caller
         )
         container = namespaces.ensure_container(
-            collection_id=collection.public_id, name=written, description="", by=mara.user
+            collection_id=collection.public_id, name=written, description="", by=mara.caller
         )
-        found = namespaces.find_container("MARA", written, written, by=mara.user)
+        found = namespaces.find_container("MARA", written, written, by=mara.caller)
         made.add((collection.pk, container.pk, found.pk, collection.name, container.name))
     assert len(made) == 1
     assert made.pop()[3:] == (name, name)
@@ -193,7 +193,7 @@ def test_a_letter_of_another_alphabet_does_not_fold_into_a_name(mara: Person, wr
     """The sign for kelvin, whose lower case is k to Python: the case of ASCII is all that folds."""
     with pytest.raises(Invalid):
         namespaces.ensure_collection(
-            entity_id=mara.entity.public_id, name=written, description="", by=mara.user
+            entity_id=mara.entity.public_id, name=written, description="", by=mara.caller
         )
     assert not Collection.objects.filter(entity=mara.entity).exists()
 
@@ -206,13 +206,13 @@ def test_two_names_are_two_rows_and_each_is_found_by_its_own(
 ) -> None:
     rows = {
         name: namespaces.ensure_collection(
-            entity_id=mara.entity.public_id, name=name, description="", by=mara.user
+            entity_id=mara.entity.public_id, name=name, description="", by=mara.caller
         ).pk
         for name in names
     }
     assert len(set(rows.values())) == len(names)
     for name, row in rows.items():
-        assert namespaces.find_collection("mara", name, by=mara.user).pk == row
+        assert namespaces.find_collection("mara", name, by=mara.caller).pk == row
 
 
 @pytest.mark.django_db

@@ -7,7 +7,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from shub.accounts.models import Token, User
+from shub.accounts.callers import Caller
+from shub.accounts.models import User
+from shub.api.authentication import caller
 from shub.errors import Invalid, Unauthenticated
 from shub.sif.layout import arch_named
 
@@ -32,21 +34,16 @@ class LibraryView(APIView):
         return dict(serializer.validated_data)
 
 
-def pusher(request: Request) -> User:
+def pusher(request: Request) -> Caller:
     """Who pushes, by their token; Unauthenticated where nobody says who they are."""
     return known(request, "A push needs a token. Run `remote login`, then push again.")
 
 
-def known(request: Request, words: str) -> User:
+def known(request: Request, words: str) -> Caller:
     """Who asks, by their token; Unauthenticated, in these words, where nobody says who they are."""
     if not isinstance(request.user, User):
         raise Unauthenticated(words)
-    return request.user
-
-
-def used_token(request: Request) -> Token | None:
-    """The token that the request came with."""
-    return request.auth if isinstance(request.auth, Token) else None
+    return caller(request)
 
 
 def asked_arch(request: Request) -> str:

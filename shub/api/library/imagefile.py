@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shub.api import ranges, redirection, transfers
+from shub.api.authentication import caller
 from shub.api.description import ARCH, described, enveloped
 from shub.api.errors import envelope
 from shub.api.library.bodies import Body
@@ -18,7 +19,6 @@ from shub.api.library.door import (
     asked_host,
     names_arch,
     pusher,
-    used_token,
 )
 from shub.api.library.uploads import CompletionObject, answer_completion
 from shub.api.ranges import Range
@@ -90,7 +90,7 @@ class ImageFileView(LibraryView):
         by = pusher(request)
         sent = Body(request)
         with transfers.place():
-            upload = body.begin(image_id=ref, size=sent.size, by=by, token=used_token(request))
+            upload = body.begin(image_id=ref, size=sent.size, by=by)
             sent.wait_patiently()
             body.receive(upload, sent)
         return answer_completion(upload)
@@ -104,7 +104,7 @@ class ImageFileView(LibraryView):
 
 def find(request: Request, ref: str) -> Pull:
     """The image that the request means, to be pulled by whoever asks."""
-    return pulling.find(refs.parse(ref), arch=asked_arch(request), by=request.user)
+    return pulling.find(refs.parse(ref), arch=asked_arch(request), by=caller(request))
 
 
 def carried_by_nginx(pull: Pull) -> HttpResponseBase:

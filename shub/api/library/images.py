@@ -6,6 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shub.api.authentication import caller
 from shub.api.description import ARCH, answering, described, enveloped
 from shub.api.library import objects
 from shub.api.library.door import (
@@ -15,7 +16,6 @@ from shub.api.library.door import (
     asked_arch,
     known,
     pusher,
-    used_token,
 )
 from shub.containers import announcing, images, refs, removal, tagging
 from shub.containers.models import Image
@@ -54,7 +54,6 @@ class ImagesView(LibraryView):
             hash_ref=body["hash"],
             description=body["description"],
             by=by,
-            token=used_token(request),
         )
         return answer(image_object(image))
 
@@ -70,7 +69,7 @@ class ImageView(LibraryView):
     )
     def get(self, request: Request, ref: str) -> Response:
         """The image that the reference means to this caller."""
-        image = images.find_image(refs.parse(ref), arch=asked_arch(request), by=request.user)
+        image = images.find_image(refs.parse(ref), arch=asked_arch(request), by=caller(request))
         return answer(image_object(image))
 
     @described(
@@ -85,7 +84,6 @@ class ImageView(LibraryView):
             refs.parse(ref),
             arch=asked_arch(request),
             by=known(request, "Deleting needs a token. Run `remote login`, then try again."),
-            token=used_token(request),
         )
         return answer(image_object(removed))
 
@@ -111,7 +109,7 @@ class ArchTagsView(LibraryView):
     @described("Every tag, by arch", answers={200: ArchTagsAnswer}, refusals=[404])
     def get(self, request: Request, container_id: str) -> Response:
         """Every tag: arch → tag → image id."""
-        return answer(tagging.tags_by_arch(container_id, by=request.user))
+        return answer(tagging.tags_by_arch(container_id, by=caller(request)))
 
     @described(
         "Set a tag for one arch",
@@ -130,7 +128,6 @@ class ArchTagsView(LibraryView):
             arch=arch,
             image_id=body["ImageID"],
             by=by,
-            token=used_token(request),
         )
         return answer({arch: {body["Tag"]: body["ImageID"]}})
 
@@ -155,7 +152,7 @@ class TagsView(LibraryView):
     @described("Every tag once", answers={200: TagsAnswer}, refusals=[404])
     def get(self, request: Request, container_id: str) -> Response:
         """Every tag once: tag → image id, amd64's where there are several."""
-        by_arch = tagging.tags_by_arch(container_id, by=request.user)
+        by_arch = tagging.tags_by_arch(container_id, by=caller(request))
         flat: dict[str, str] = {}
         for arch in sorted(by_arch, key=lambda arch: arch == images.DEFAULT_ARCH):
             flat.update(by_arch[arch])
@@ -175,7 +172,7 @@ class TagsView(LibraryView):
         body = self.read(request, TagMap)["tags"]
         if set(body) == {"Tag", "ImageID"}:
             body = {body["Tag"]: body["ImageID"]}
-        tagging.set_tags(container_id=container_id, tags=body, by=by, token=used_token(request))
+        tagging.set_tags(container_id=container_id, tags=body, by=by)
         return answer({})
 
 

@@ -4,6 +4,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shub.api.authentication import caller
 from shub.api.description import described, enveloped
 from shub.api.library import objects
 from shub.api.library.door import MOST_DESCRIPTION, LibraryView, answer, pusher
@@ -59,8 +60,8 @@ class EntityView(LibraryView):
     @described("An entity", answers={200: enveloped(objects.EntityObject)}, refusals=[404])
     def get(self, request: Request, entity: str) -> Response:
         """The entity."""
-        found = namespaces.find_entity(entity, by=request.user)
-        return answer(objects.entity(found, quota=usage.quota_told_to(request.user, found)))
+        found = namespaces.find_entity(entity, by=caller(request))
+        return answer(objects.entity(found, quota=usage.quota_told_to(caller(request), found)))
 
 
 class CollectionsView(LibraryView):
@@ -91,7 +92,7 @@ class CollectionView(LibraryView):
     @described("A collection", answers={200: enveloped(objects.CollectionObject)}, refusals=[404])
     def get(self, request: Request, entity: str, collection: str) -> Response:
         """The collection."""
-        found = namespaces.find_collection(entity, collection, by=request.user)
+        found = namespaces.find_collection(entity, collection, by=caller(request))
         return answer(objects.collection(found))
 
 
@@ -123,5 +124,5 @@ class ContainerView(LibraryView):
     @described("A container", answers={200: enveloped(objects.ContainerObject)}, refusals=[404])
     def get(self, request: Request, entity: str, collection: str, container: str) -> Response:
         """The container."""
-        found = namespaces.find_container(entity, collection, container, by=request.user)
+        found = namespaces.find_container(entity, collection, container, by=caller(request))
         return answer(objects.container(found))

@@ -11,7 +11,7 @@ from typing import Any
 from rest_framework import serializers
 
 from shub.accounts.models import Entity
-from shub.containers.models import Collection, Container, Image
+from shub.containers.models import Collection, Container, Image, Visibility
 from shub.public_ids import PATTERN
 
 
@@ -129,7 +129,7 @@ def collection(row: Collection) -> dict[str, Any]:
         "entityName": row.entity.name,
         "containers": [],
         "size": 0,
-        "private": row.is_private,
+        "private": row.visibility != Visibility.PUBLIC,
         "customData": "",
         "deleted": False,
         "createdAt": row.created_at.isoformat(),
@@ -154,8 +154,8 @@ def container(row: Container, *, tags: Mapping[str, str] | None = None) -> dict[
         "size": 0,
         "downloadCount": row.download_count,
         "stars": 0,
-        "private": parent.is_private,
-        "readOnly": False,
+        "private": row.narrowest_visibility != Visibility.PUBLIC,
+        "readOnly": row.is_frozen,
         "customData": "",
         "deleted": False,
         "createdAt": row.created_at.isoformat(),

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shub.api.authentication import caller
 from shub.api.description import described, enveloped
 from shub.api.library import objects
 from shub.api.library.door import LibraryView, answer
@@ -45,7 +46,7 @@ class SearchView(LibraryView):
                 arch_named(name) for name in query.get("arch", "").split(",")[:MOST_ARCHES] if name
             ],
             signed_only=query.get("signed", "").lower() in {"true", "1"},
-            by=request.user,
+            by=caller(request),
         )
         return answer(
             {

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shub.api.description import answering, described, enveloped
-from shub.api.library.door import LibraryView, answer, asked_host, pusher, used_token
+from shub.api.library.door import LibraryView, answer, asked_host, pusher
 from shub.containers.images import pushable_image
 from shub.errors import Invalid, NotFound
 from shub.storage import Part
@@ -118,7 +118,6 @@ class SingleView(LibraryView):
             kind=Upload.Kind.SINGLE,
             sha256=body["sha256sum"],
             by=by,
-            token=used_token(request),
         )
         address = multipart.single_address(
             upload, sha256=body["sha256sum"], asked_host=asked_host(request)
@@ -162,7 +161,6 @@ class MultipartView(LibraryView):
             size=self.read(request, MultipartRequest)["filesize"],
             kind=Upload.Kind.MULTIPART,
             by=by,
-            token=used_token(request),
         )
         signs = "true" if settings.MINIO_SIGN_CONTENT_SHA256 else "false"
         return answer(

@@ -5,12 +5,12 @@ they are by a token here, so this door leads to public images only.
 """
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from shub.accounts.callers import NOBODY
 from shub.api.description import ARCH, described
 from shub.containers import images, refs
 from shub.errors import NotFound
@@ -50,7 +50,7 @@ class OldContainerView(APIView):
         """
         ref = refs.parse(f"{settings.DEFAULT_ENTITY}/{collection}/{name.partition('@')[0]}")
         arch = arch_named(request.query_params.get("arch", ""))
-        image = images.find_image(ref, arch=arch, by=AnonymousUser())
+        image = images.find_image(ref, arch=arch, by=NOBODY)
         return Response(
             {
                 "id": image.public_id,
@@ -60,7 +60,7 @@ class OldContainerView(APIView):
                 "image": f"{settings.PUBLIC_URL}/v1/imagefile/{ref.path}:{image.hash}",
                 "version": image.hash,
                 "add_date": image.created_at.isoformat(),
-                "frozen": False,
+                "frozen": image.container.is_frozen,
                 "metadata": {},
                 "metrics": {},
             }

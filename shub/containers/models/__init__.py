@@ -1,10 +1,12 @@
 """The rows of what is kept, one module each."""
 
 from shub.containers.models.blob import Blob
-from shub.containers.models.collection import Collection
+from shub.containers.models.collection import Collection, Visibility
 from shub.containers.models.container import Container
 from shub.containers.models.download import Download, DownloadCount
+from shub.containers.models.grant import Grant, Role
 from shub.containers.models.image import Image
+from shub.containers.models.read_only import ReadOnly
 from shub.containers.models.tag import PendingTag, Tag, TagMove
 
 __all__ = [
@@ -13,8 +15,12 @@ __all__ = [
     "Container",
     "Download",
     "DownloadCount",
+    "Grant",
     "Image",
     "PendingTag",
+    "ReadOnly",
+    "Role",
     "Tag",
     "TagMove",
+    "Visibility",
 ]

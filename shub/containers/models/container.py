@@ -5,13 +5,17 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from shub.containers.models.collection import Collection
+from shub.containers.models.collection import Collection, Visibility
 from shub.names import NAME_LENGTH, NAME_PATTERN
 from shub.public_ids import PublicIdField, public_id_rules
 
 
 class Container(models.Model):
-    """A name under which images are pushed."""
+    """A name under which images are pushed.
+
+    Its visibility can be narrower than its collection's, never wider: of the two the narrower one
+    counts.
+    """
 
     public_id = PublicIdField()
     collection = models.ForeignKey(
@@ -19,6 +23,16 @@ class Container(models.Model):
     )
     name = models.CharField(max_length=NAME_LENGTH, db_collation="C")
     description = models.TextField(blank=True)
+    visibility = models.CharField(
+        max_length=16,
+        choices=Visibility.choices,
+        blank=True,
+        db_default="",
+        help_text="empty: as the collection",
+    )
+    is_frozen = models.BooleanField(
+        "frozen", default=False, db_default=False, help_text="nothing is pushed here, or removed"
+    )
     download_count = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.ForeignKey(
@@ -31,6 +45,10 @@ class Container(models.Model):
             models.CheckConstraint(
                 condition=Q(name__regex=NAME_PATTERN), name="container_name_form"
             ),
+            models.CheckConstraint(
+                condition=Q(visibility__in=["", *Visibility.values]),
+                name="container_visibility_known",
+            ),
             models.UniqueConstraint(
                 fields=["collection", "name"], name="container_once_in_collection"
             ),
@@ -38,3 +56,8 @@ class Container(models.Model):
 
     def __str__(self) -> str:
         return f"{self.collection}/{self.name}"
+
+    @property
+    def narrowest_visibility(self) -> str:
+        """The visibility that counts: its own, or its collection's where that is narrower."""
+        return max(self.visibility, self.collection.visibility, key=["", *Visibility].index)

@@ -23,6 +23,9 @@ class Tag(models.Model):
     arch = models.CharField(max_length=16, blank=True, db_collation="C")
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="tags")
     moved_at = models.DateTimeField(default=timezone.now)
+    is_frozen = models.BooleanField(
+        "frozen", default=False, db_default=False, help_text="the name is not moved, in any arch"
+    )
 
     class Meta:
         constraints = [

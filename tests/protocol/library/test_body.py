@@ -86,7 +86,7 @@ def test_a_body_that_breaks_off_is_given_up_and_leaves_nothing(
 ) -> None:
     content = sif_bytes()
     image = wire(mara).announce(PATH, content)
-    upload = body.begin(image_id=image["id"], size=length, by=mara.user, token=mara.token)
+    upload = body.begin(image_id=image["id"], size=length, by=mara.client)
     with pytest.raises(Invalid, match=f"Expected {length} bytes, received {len(content)}"):
         body.receive(upload, BytesIO(content))
     assert open_parts(store) == stored_keys(store) == []

@@ -184,8 +184,7 @@ def test_of_two_words_on_a_tag_the_later_counts_though_the_earlier_image_is_prov
                 name="latest",
                 arch="amd64",
                 image_id=later["id"],
-                by=mara.user,
-                token=mara.token,
+                by=mara.client,
             )
             # In another session, which does not see yet that the tag waits no more.
             proving = pool.submit(sweep_here)

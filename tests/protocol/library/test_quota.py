@@ -72,7 +72,7 @@ def test_room_that_others_took_meanwhile_is_missed_at_completion(mara: Person) -
     upload = client.begin_parts(image["id"], len(CONTENT))["uploadID"]
     etag = send(client.part_address(image["id"], upload, 1, CONTENT), CONTENT).etag
     size = len(CONTENT)
-    late = body.begin(image_id=image["id"], size=size, by=mara.user, token=mara.token)
+    late = body.begin(image_id=image["id"], size=size, by=mara.client)
     client.push("mara/tools/other", sif_bytes(seed=2))
     assert client.complete_single(image["id"]).status == 507
     assert client.complete_parts(image["id"], upload, [etag]).status == 507

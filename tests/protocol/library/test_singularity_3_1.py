@@ -102,7 +102,7 @@ def test_what_the_client_fills_in_is_kept_of_nothing(client: Singularity31) -> N
     client.push(PATH, CONTENT)
     for row in (Collection.objects.get(name="tools"), Container.objects.get(), Image.objects.get()):
         assert row.description == ""
-    assert not Collection.objects.get(name="tools").is_private
+    assert Collection.objects.get(name="tools").visibility == "public"
 
 
 def test_an_entity_that_is_not_there_is_asked_for_and_refused_in_words(

@@ -41,7 +41,7 @@ def test_a_bad_token_is_a_404_for_login_and_a_401_elsewhere(mara: Person) -> Non
     expired.expires_at = timezone.now() - timedelta(days=1)
     expired.save()
     revoked, revoked_text = tokens.issue(user=mara.user, name="lost")
-    tokens.revoke(public_id=revoked.public_id, by=mara.user)
+    tokens.revoke(public_id=revoked.public_id, user=mara.user, by=mara.caller)
     for text in ("nonsense", mara.token_text[:-1], expired_text, revoked_text):
         assert Wire(text).get("/v1/token-status").status == 404
         answer = Wire(text).get("/v1/entities/library")

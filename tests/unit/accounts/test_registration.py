@@ -62,7 +62,7 @@ def test_a_token_cannot_be_made_to_expire_in_the_past(mara: Person) -> None:
 
 def test_nobody_revokes_somebody_elses_token(mara: Person, otto: Person) -> None:
     with pytest.raises(NotFound):
-        tokens.revoke(public_id=mara.token.public_id, by=otto.user)
+        tokens.revoke(public_id=mara.token.public_id, user=otto.user, by=otto.caller)
     assert tokens.recognise(mara.token_text) is not None
 
 

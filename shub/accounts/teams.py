@@ -1,0 +1,165 @@
+"""Teams: made, joined, left and handed over. A team has an owner at every moment.
+
+Who decides: the team's owners, and administrators. Nothing here is done by a token.
+"""
+
+from typing import NoReturn
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from shub.accounts.callers import Caller
+from shub.accounts.models import Entity, Team, TeamMembership, User
+from shub.audit import trail
+from shub.errors import Conflict, Denied, Invalid, NotFound
+from shub.names import check_name, folded
+from shub.rows import first
+
+Role = TeamMembership.Role
+
+
+def create(*, name: str, description: str, by: Caller) -> Team:
+    """Make a team with an entity of its name, and its maker its first owner; all or nothing.
+
+    Conflict when a user's, a team's or the site's entity has the name, or had it.
+    """
+    user = _signed_in(by)
+    if settings.TEAM_CREATION == "administrators" and not user.is_administrator:
+        raise Denied("Only administrators make teams here. Ask one of them.")
+    name = folded(name.strip())
+    check_name(name, "entity")
+    try:
+        with transaction.atomic():
+            team = Team.objects.create(name=name, description=description.strip())
+            TeamMembership.objects.create(team=team, user=user, role=Role.OWNER)
+            Entity.objects.create(name=name, team=team)
+            _record("team.created", team, by=by)
+    except IntegrityError:
+        raise Conflict(f"The name {name!r} is taken. Choose another one for the team.") from None
+    return team
+
+
+def find(name: str, *, by: Caller) -> Team:
+    """The team, for its members and those who see everything; NotFound for others."""
+    team = first(visible_to(by).filter(name=folded(name)))
+    if team is None:
+        raise NotFound(f"There is no team {name!r}, or you are not in it.")
+    return team
+
+
+def visible_to(by: Caller) -> QuerySet[Team]:
+    """The teams that `find` finds."""
+    if by.user is None or by.token is not None:
+        return Team.objects.none()
+    if by.user.sees_everything:
+        return Team.objects.all()
+    return Team.objects.filter(memberships__user=by.user)
+
+
+def is_member(team: Team, user: User) -> bool:
+    """The user is in the team, as an owner or not."""
+    return user.is_active and team.memberships.filter(user=user).exists()
+
+
+def may_decide(by: Caller, team: Team) -> bool:
+    """Say who is in the team: its owners and administrators, signed in."""
+    user = by.user
+    if user is None or by.token is not None or not user.is_active or user.is_auditor:
+        return False
+    return user.is_administrator or team.memberships.filter(user=user, role=Role.OWNER).exists()
+
+
+def set_role(*, team: Team, username: str, role: str, by: Caller) -> None:
+    """Make a member an owner, or an owner a member. Handing over is the first of the two."""
+    check_may_decide(by, team)
+    if role not in Role.values:
+        raise Invalid(f"{role!r} is no role in a team: expected member or owner.")
+    with transaction.atomic():
+        membership = _locked_membership(team, username)
+        if membership.role == role:
+            return
+        if membership.role == Role.OWNER:
+            _check_another_owner(team, membership)
+        membership.role = role
+        membership.save(update_fields=["role"])
+        _record("team.role", team, by=by, user=membership.user.username, role=role)
+
+
+def remove(*, team: Team, username: str, by: Caller) -> None:
+    """Take somebody out of the team; everybody may take out themselves."""
+    user = _signed_in(by)
+    if username.casefold() != user.username.casefold():
+        check_may_decide(by, team)
+    with transaction.atomic():
+        membership = _locked_membership(team, username)
+        if membership.role == Role.OWNER:
+            _check_another_owner(team, membership)
+        membership.delete()
+        _record("team.left", team, by=by, user=membership.user.username)
+
+
+def add(*, team: Team, user: User, role: str, by: Caller, from_group: str = "") -> None:
+    """Put a user into the team; who is in it already keeps the higher of the two roles.
+
+    Who may is asked by those who call this: an invitation was accepted, or a group says so.
+    """
+    if user.is_robot:
+        raise Invalid("A robot is in no team but its own.")
+    with transaction.atomic():
+        membership, made = TeamMembership.objects.select_for_update().get_or_create(
+            team=team, user=user, defaults={"role": role, "from_group": from_group}
+        )
+        if not made and (membership.role in {Role.OWNER, role}):
+            return
+        membership.role = role
+        membership.save(update_fields=["role"])
+        _record("team.joined", team, by=by, user=user.username, role=role, group=from_group)
+
+
+def check_may_decide(by: Caller, team: Team) -> None:
+    """Denied to all but the team's owners and administrators."""
+    if not may_decide(by, team):
+        raise Denied(f"Only an owner of the team {team} may do this.")
+
+
+def _locked_membership(team: Team, username: str) -> TeamMembership:
+    """The membership, and the whole team locked: two who leave at once wait for each other."""
+    Team.objects.select_for_update().get(pk=team.pk)
+    memberships = team.memberships.select_related("user")
+    found = first(memberships.filter(user__username__iexact=username))
+    if found is None:
+        raise NotFound(f"{username!r} is not in the team {team}.")
+    return found
+
+
+def _check_another_owner(team: Team, membership: TeamMembership) -> None:
+    owners = team.memberships.filter(role=Role.OWNER, user__is_active=True)
+    if not owners.exclude(pk=membership.pk).exists():
+        raise Conflict(
+            f"{membership.user.username} is the only owner of the team {team}. Make somebody else "
+            "an owner first."
+        )
+
+
+def _signed_in(by: Caller) -> User:
+    if by.token is not None:
+        _refuse_token()
+    return by.known
+
+
+def _refuse_token() -> NoReturn:
+    raise Denied("Teams are managed by who is signed in to the pages, not by tokens.")
+
+
+def _record(action: str, team: Team, *, by: Caller, **detail: str) -> None:
+    owned = first(Entity.objects.filter(team=team))
+    trail.record(
+        action,
+        kind="team",
+        public_id=team.public_id,
+        name=team.name,
+        entity=owned.public_id if owned else "",
+        by=by,
+        **detail,
+    )
