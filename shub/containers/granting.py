@@ -102,6 +102,7 @@ def _record(
         name=str(place),
         entity=entity.public_id,
         by=by,
+        about=holder.public_id if isinstance(holder, User) else "",
         holder=str(holder) if isinstance(holder, User) else f"@{holder}",
         **detail,
     )

@@ -51,6 +51,7 @@ class ChangePasswordView(PasswordChangeView):
                 kind="user",
                 public_id=user.public_id,
                 name=user.username,
+                about=user.public_id,
                 by=caller(self.request),
             )
         return answer
