@@ -83,7 +83,7 @@ def set_role(*, team: Team, username: str, role: str, by: Caller) -> None:
             _check_another_owner(team, membership)
         membership.role = role
         membership.save(update_fields=["role"])
-        _record("team.role", team, by=by, user=membership.user.username, role=role)
+        _record("team.role", team, by=by, user=membership.user, role=role)
 
 
 def remove(*, team: Team, username: str, by: Caller) -> None:
@@ -96,7 +96,12 @@ def remove(*, team: Team, username: str, by: Caller) -> None:
         if membership.role == Role.OWNER:
             _check_another_owner(team, membership)
         membership.delete()
-        _record("team.left", team, by=by, user=membership.user.username)
+        record_left(membership, by=by)
+
+
+def record_left(membership: TeamMembership, *, by: Caller) -> None:
+    """Write down that somebody is in the team no more."""
+    _record("team.left", membership.team, by=by, user=membership.user)
 
 
 def add(*, team: Team, user: User, role: str, by: Caller, from_group: str = "") -> None:
@@ -114,7 +119,7 @@ def add(*, team: Team, user: User, role: str, by: Caller, from_group: str = "") 
             return
         membership.role = role
         membership.save(update_fields=["role"])
-        _record("team.joined", team, by=by, user=user.username, role=role, group=from_group)
+        _record("team.joined", team, by=by, user=user, role=role, group=from_group)
 
 
 def check_may_decide(by: Caller, team: Team) -> None:
@@ -152,8 +157,12 @@ def _refuse_token() -> NoReturn:
     raise Denied("Teams are managed by who is signed in to the pages, not by tokens.")
 
 
-def _record(action: str, team: Team, *, by: Caller, **detail: str) -> None:
+def _record(
+    action: str, team: Team, *, by: Caller, user: User | None = None, **detail: str
+) -> None:
     owned = first(Entity.objects.filter(team=team))
+    if user is not None:
+        detail["user"] = user.username
     trail.record(
         action,
         kind="team",
@@ -161,5 +170,6 @@ def _record(action: str, team: Team, *, by: Caller, **detail: str) -> None:
         name=team.name,
         entity=owned.public_id if owned else "",
         by=by,
+        about=user.public_id if user else "",
         **detail,
     )
