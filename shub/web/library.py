@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from shub.containers import namespaces, visibility
@@ -22,6 +23,8 @@ def show_collection(request: HttpRequest, entity: str, collection: str) -> HttpR
         found = namespaces.find_collection(entity, collection, by=caller(request))
     except NotFound as refusal:
         raise Http404(refusal.message) from refusal
+    if found.entity.name != entity:
+        return _by_its_name(request, "collection", found.entity.name, found.name)
     return render(
         request,
         "web/collection.html",
@@ -44,6 +47,9 @@ def show_container(
         found = namespaces.find_container(entity, collection, container, by=caller(request))
     except NotFound as refusal:
         raise Http404(refusal.message) from refusal
+    home = found.collection
+    if home.entity.name != entity:
+        return _by_its_name(request, "container", home.entity.name, home.name, found.name)
     return render(
         request,
         "web/container.html",
@@ -56,6 +62,12 @@ def show_container(
             "uploads": _uploads_for(request, found),
         },
     )
+
+
+def _by_its_name(request: HttpRequest, page: str, *names: str) -> HttpResponse:
+    """The same page at the address of today: of another case, or of a name from before."""
+    query = request.META.get("QUERY_STRING", "")
+    return redirect(reverse(page, args=names) + (f"?{query}" if query else ""))
 
 
 def _uploads_for(request: HttpRequest, container: Container) -> list[Upload]:
