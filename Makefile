@@ -76,7 +76,7 @@ check: venv-dev ## look for faults without running anything: style, types, impor
 	$(BIN)/ruff format --check
 	$(BIN)/mypy shub
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/djlint shub/web/templates --check --lint --quiet
+	$(BIN)/djlint shub/web/templates shub/operations/templates --check --lint --quiet
 	@$(CHECK_SITE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(CHECK_SITE) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(call describe,--fail-on-warn --validate) | diff -u docs/reference/openapi.yaml - \
