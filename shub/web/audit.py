@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from shub.audit import reading
+from shub.audit.models import Event
 from shub.containers import namespaces
 from shub.containers.permissions import may_manage, sees_everything
 from shub.errors import Invalid, NotFound
@@ -74,6 +75,7 @@ def _show(
     context = {
         "title": title,
         "page": page,
+        "rows": [(event, _details(event)) for event in page.events],
         "asked": asked,
         "filters": filters,
         "older": urlencode({**{k: v for k, v in asked.items() if v}, "before": page.older}),
@@ -81,6 +83,15 @@ def _show(
         "is_first": "before" not in request.GET,
     }
     return render(request, "web/audit.html", context | more)
+
+
+def _details(event: Event) -> list[tuple[str, str]]:
+    """What the event says besides, in words; without what it says nothing of."""
+    return [
+        (name.replace("_", " "), ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact))
+        for name, fact in event.detail.items()
+        if fact not in ("", None, [])
+    ]
 
 
 def _narrowed(question: reading.Question, asked: dict[str, str]) -> reading.Question:
