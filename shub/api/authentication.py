@@ -1,5 +1,7 @@
 """Who is asking: a bearer token, or nobody."""
 
+from base64 import b64decode
+
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -11,10 +13,13 @@ from shub.errors import Unauthenticated
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer TOKEN`, in any case of letters; an empty credential is nobody's."""
+    """`Authorization: Bearer TOKEN`, or `Basic` with the token as the password, whoever it names.
+
+    In any case of letters; an empty credential is nobody's.
+    """
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:
-        text = bearer(request)
+        text = credential(request)
         if not text:
             return None
         token = tokens.recognise(text)
@@ -38,11 +43,23 @@ def client_address(request: Request | HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-def bearer(request: Request | HttpRequest) -> str:
-    """The bearer's text, or empty where there is none or another scheme is used."""
-    if scheme(request).lower() != "bearer":
+def credential(request: Request | HttpRequest) -> str:
+    """The token as it was presented; empty where there is none, or by another scheme."""
+    given = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")[2].strip()
+    match scheme(request).lower():
+        case "bearer":
+            return given
+        case "basic":
+            return _password(given)
+    return ""
+
+
+def _password(given: str) -> str:
+    """What stands behind the colon of Basic credentials; empty where they cannot be read."""
+    try:
+        return b64decode(given, validate=True).decode().partition(":")[2]
+    except ValueError:
         return ""
-    return str(request.META["HTTP_AUTHORIZATION"].partition(" ")[2]).strip()
 
 
 def scheme(request: Request | HttpRequest) -> str:
