@@ -46,7 +46,7 @@ class ImageFileView(LibraryView):
             206: OpenApiResponse({"type": "string", "format": "binary"}, description="A range."),
             303: OpenApiResponse(None, description="The bytes are at the store's address."),
         },
-        refusals=[404, 416],
+        refusals=[403, 404, 416],
         parameters=[ARCH],
         media_type="application/octet-stream",
     )
