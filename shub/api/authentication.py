@@ -9,6 +9,8 @@ from rest_framework.request import Request
 from shub.accounts import tokens
 from shub.accounts.callers import Caller
 from shub.accounts.models import Token, User
+from shub.api import throttles
+from shub.client_address import client_address
 from shub.errors import Unauthenticated
 
 
@@ -24,6 +26,7 @@ class BearerAuthentication(BaseAuthentication):
             return None
         token = tokens.recognise(text)
         if token is None:
+            throttles.count_bad_token(request)
             raise Unauthenticated(
                 "The token is unknown, expired or revoked. Make a new one and run `remote login`."
             )
@@ -36,11 +39,6 @@ def caller(request: Request) -> Caller:
     user = request.user if isinstance(request.user, User) else None
     token = request.auth if isinstance(request.auth, Token) else None
     return Caller(user, token, client_address(request))
-
-
-def client_address(request: Request | HttpRequest) -> str:
-    """Where the request comes from."""
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def credential(request: Request | HttpRequest) -> str:

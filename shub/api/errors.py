@@ -28,6 +28,7 @@ STATUS: dict[type[Exception], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unmeasured: 411,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
     errors.OverQuota: 507,
 }
@@ -43,7 +44,8 @@ def answer_exception(error: Exception, context: dict[str, Any]) -> Response:
     status, message = explain(error)
     if status == 500:
         log.error("A request failed.", exc_info=error)
-    return Response(envelope(status, message), status=status)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooMany) else {}
+    return Response(envelope(status, message), status=status, headers=headers)
 
 
 def answer_bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:

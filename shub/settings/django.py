@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "shub.cache",
     "shub.audit",
     "shub.accounts",
     "shub.containers",
