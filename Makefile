@@ -68,7 +68,8 @@ CHECK_SITE := SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.toke
 	PUBLIC_URL=https://registry.example.org MINIO_EXTERNAL_SERVER=store.example.org \
 	MINIO_ACCESS_KEY=for-the-check MINIO_SECRET_KEY=for-the-check \
 	MINIO_UPLOAD_ACCESS_KEY=for-uploads MINIO_UPLOAD_SECRET_KEY=for-uploads \
-	DATABASE_URL=postgresql://shub@127.0.0.1:1/shub
+	DATABASE_URL=postgresql://shub@127.0.0.1:1/shub \
+	SECURE_HSTS_SECONDS=31536000 TRUSTED_PROXIES=10.0.0.1
 
 .PHONY: check
 check: venv-dev ## look for faults without running anything: style, types, imports, migrations, docs
