@@ -105,6 +105,10 @@ lock: venv-dev ## compile requirements*.in into the pinned files
 			--no-header --no-emit-index-url $$name.in -o $$name.txt; \
 	done
 
+.PHONY: audit
+audit: venv-dev ## look for known holes in the pinned packages; says so where no advisory can be had
+	@$(BIN)/python .ci/audit.py || [ $$? -eq 75 ]
+
 .PHONY: faults
 faults: venv-dev clients ## kill each process at each moment of a push, for some minutes (the short form is in test)
 	$(BIN)/pytest tests/faults -m faults $(ARGS)
