@@ -53,11 +53,13 @@ def credential(request: Request | HttpRequest) -> str:
 
 
 def _password(given: str) -> str:
-    """What stands behind the colon of Basic credentials; empty where they cannot be read."""
+    """The token behind the colon of Basic credentials; empty for any other password: its sender
+    means another door."""
     try:
-        return b64decode(given, validate=True).decode().partition(":")[2]
+        password = b64decode(given, validate=True).decode().partition(":")[2]
     except ValueError:
         return ""
+    return password if tokens.has_token_form(password) else ""
 
 
 def scheme(request: Request | HttpRequest) -> str:
