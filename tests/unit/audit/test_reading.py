@@ -56,6 +56,7 @@ class Pages(TestCase):
             page = reading.page(Question(), before=before, size=size)
             assert len(page.events) <= size
             found += page.events
+            assert len(found) <= count
             before = page.older
             if not before:
                 break
