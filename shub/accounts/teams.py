@@ -99,6 +99,11 @@ def remove(*, team: Team, username: str, by: Caller) -> None:
         record_left(membership, by=by)
 
 
+def record_removed(team: Team, *, by: Caller) -> None:
+    """Write down that the team goes, with the account of the only one who is in it."""
+    _record("team.removed", team, by=by)
+
+
 def record_left(membership: TeamMembership, *, by: Caller) -> None:
     """Write down that somebody is in the team no more."""
     _record("team.left", membership.team, by=by, user=membership.user)

@@ -98,6 +98,8 @@ def _delete(user: User, *, images: str, by: Caller) -> None:
     if found.is_administrator:
         standing.check_another_administrator(found)
     gone = _teams_that_go(found)
+    for team in gone:
+        teams.record_removed(team, by=by)
     entities = list(Entity.objects.select_for_update().filter(Q(user=found) | Q(team__in=gone)))
     if images == REMOVE:
         removed = sum(_retire(entity, by=by) for entity in entities)
@@ -106,7 +108,7 @@ def _delete(user: User, *, images: str, by: Caller) -> None:
         heir = None if images == TO_THE_SITE else _heir(found, images, by=by)
         for entity in entities:
             _hand_over(entity, heir, found, by=by)
-    _remove_teams(gone, by=by)
+    _remove_teams(gone)
     _end(found, images_removed=removed, images=images, by=by)
 
 
@@ -115,6 +117,8 @@ def _check_may_delete(user: User, *, by: Caller) -> None:
         raise Denied("Accounts are deleted by who is signed in to the pages, not by tokens.")
     if user.pk != by.known.pk and not is_administrator(by):
         raise Denied("Only an administrator may delete the account of somebody else.")
+    if by.known.is_auditor:
+        raise Denied("An auditor changes nothing: ask an administrator to delete your account.")
     if user.is_robot:
         raise Invalid("A robot has no account of its own: it is removed where it belongs to.")
     check_writable()
@@ -128,8 +132,8 @@ def _alone_in(user: User) -> QuerySet[Team]:
 def _teams_that_go(user: User) -> list[Team]:
     """The teams that nobody else is in, locked, as all of the user's are: nobody joins or leaves
     meanwhile. Conflict where others would be left without an owner."""
-    teams = Team.objects.filter(memberships__user=user).order_by("pk")
-    list(teams.select_for_update(of=("self",)))
+    every = Team.objects.filter(memberships__user=user).order_by("pk")
+    list(every.select_for_update(of=("self",)))
     gone = list(_alone_in(user))
     left = [team.name for team in standing.owned_alone(user) if team not in gone]
     if left:
@@ -140,8 +144,8 @@ def _teams_that_go(user: User) -> list[Team]:
     return gone
 
 
-def _entities(user: User, teams: list[Team]) -> QuerySet[Entity]:
-    return Entity.objects.filter(Q(user=user) | Q(team__in=teams)).order_by(
+def _entities(user: User, gone: list[Team]) -> QuerySet[Entity]:
+    return Entity.objects.filter(Q(user=user) | Q(team__in=gone)).order_by(
         F("team").asc(nulls_first=True)
     )
 
@@ -175,10 +179,10 @@ def _robots(entity: Entity) -> QuerySet[User]:
 def _heirs(user: User, *, by: Caller) -> QuerySet[Team]:
     """Teams without an entity, that the user owns, or anybody where an administrator asks; none
     that goes with the account."""
-    teams = Team.objects.filter(entity__isnull=True).exclude(pk__in=_alone_in(user).values("pk"))
+    found = Team.objects.filter(entity__isnull=True).exclude(pk__in=_alone_in(user).values("pk"))
     if not is_administrator(by):
-        teams = teams.filter(memberships__user=user, memberships__role=TeamMembership.Role.OWNER)
-    return teams.order_by("name")
+        found = found.filter(memberships__user=user, memberships__role=TeamMembership.Role.OWNER)
+    return found.order_by("name")
 
 
 def _heir(user: User, name: str, *, by: Caller) -> Team:
@@ -215,10 +219,9 @@ def _hand_over(entity: Entity, heir: Team | None, user: User, *, by: Caller) -> 
     _record("entity.handed_over", entity, by=by, to=f"@{heir}" if heir else "the site")
 
 
-def _remove_teams(teams: list[Team], *, by: Caller) -> None:
-    User.objects.filter(robot_team__in=teams).delete()
-    for team in teams:
-        trail.record("team.removed", kind="team", public_id=team.public_id, name=team.name, by=by)
+def _remove_teams(gone: list[Team]) -> None:
+    User.objects.filter(robot_team__in=gone).delete()
+    for team in gone:
         team.delete()
 
 

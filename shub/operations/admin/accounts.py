@@ -78,6 +78,10 @@ class UserAdmin(DomainAdmin):
     list_filter = ("is_active", "is_superuser", "is_auditor")
     list_select_related = ("entity", "robot_entity", "robot_team")
     search_fields = ("username", "email", "public_id")
+    linked_by = (
+        "robot_entity__id__exact",
+        "robot_team__id__exact",
+    )
     ordering = ("username",)
     actions = ("disable", "enable")
     fields = (
@@ -336,6 +340,10 @@ class TeamMembershipAdmin(DomainAdmin):
     list_filter = ("role",)
     list_select_related = ("team", "user")
     search_fields = ("user__username", "team__name")
+    linked_by = (
+        "user__id__exact",
+        "team__id__exact",
+    )
     ordering = ("-id",)
     fields = readonly_fields = ("member", "in_team", "role", "from_group", "joined_at")
     actions = ("make_owner", "make_member", "take_out")
@@ -394,6 +402,7 @@ class TokenAdmin(DomainAdmin):
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "expires_at")
     list_select_related = ("user", "entity")
     search_fields = ("=public_id", "name", "user__username")
+    linked_by = ("user__id__exact",)
     ordering = ("-id",)
     sortable_by = ()
     actions = ("revoke",)
@@ -455,6 +464,7 @@ class InvitationAdmin(DomainAdmin):
         ("withdrawn_at", admin.EmptyFieldListFilter),
     )
     search_fields = ("=public_id", "note", "team__name", "user__username")
+    linked_by = ("team__id__exact",)
     ordering = ("-id",)
     actions = ("withdraw",)
     fields = readonly_fields = (

@@ -37,6 +37,7 @@ class CollectionAdmin(DomainAdmin):
     list_filter = ("visibility",)
     list_select_related = ("entity",)
     search_fields = ("name", "entity__name", "=public_id")
+    linked_by = ("entity__id__exact",)
     ordering = ("-id",)
     sortable_by = ()
     fields = ("name", "home", "visibility", "description", "public_id", "created_at", "lists")
@@ -71,6 +72,7 @@ class ContainerAdmin(DomainAdmin):
     list_filter = ("visibility", "is_frozen")
     list_select_related = ("collection__entity",)
     search_fields = ("name", "collection__name", "collection__entity__name", "=public_id")
+    linked_by = ("collection__id__exact",)
     ordering = ("-id",)
     sortable_by = ()
     fields = (
@@ -139,6 +141,10 @@ class ImageAdmin(DomainAdmin):
     list_select_related = ("container__collection__entity", "blob")
     search_fields = looked_up = ("digest__startswith", "public_id")
     search_help_text = "by the beginning of the hash, or by the public id"
+    linked_by = (
+        "container__id__exact",
+        "blob__id__exact",
+    )
     ordering = ("-id",)
     sortable_by = ()
     fields = readonly_fields = (
@@ -218,6 +224,10 @@ class TagAdmin(DomainAdmin):
     list_filter = ("is_frozen", "arch")
     list_select_related = ("container__collection__entity", "image")
     search_fields = ("=name", "container__name")
+    linked_by = (
+        "container__id__exact",
+        "image__id__exact",
+    )
     ordering = ("-id",)
     sortable_by = ()
     fields = readonly_fields = ("name", "arch", "home", "meant", "is_frozen", "moved_at")
@@ -255,6 +265,7 @@ class TagMoveAdmin(DomainAdmin):
     """What tags meant before."""
 
     list_display = ("name", "arch", "place", "before", "after", "moved_at", "moved_by", "token")
+    linked_by = ("container__id__exact",)
     ordering = ("-id",)
     sortable_by = ()
     fields = readonly_fields = (
@@ -314,6 +325,12 @@ class GrantAdmin(DomainAdmin):
     list_filter = ("role",)
     list_select_related = ("entity", "collection__entity", "user", "team")
     search_fields = ("user__username", "team__name", "entity__name", "collection__name")
+    linked_by = (
+        "entity__id__exact",
+        "collection__id__exact",
+        "user__id__exact",
+        "team__id__exact",
+    )
     ordering = ("-id",)
     sortable_by = ()
     fields = readonly_fields = ("to", "role", "on", "granted_at")
@@ -345,6 +362,7 @@ class DownloadCountAdmin(DomainAdmin):
 
     list_display = ("day", "pulled", "count")
     list_select_related = ("image__container__collection__entity",)
+    linked_by = ("image__id__exact",)
     ordering = ("-id",)
     sortable_by = ()
     fields = readonly_fields = ("day", "pulled", "count")

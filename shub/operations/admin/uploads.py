@@ -16,6 +16,10 @@ class UploadAdmin(DomainAdmin):
     list_filter = ("state", "kind")
     list_select_related = ("container__collection__entity", "created_by")
     search_fields = looked_up = ("public_id",)
+    linked_by = (
+        "container__id__exact",
+        "image__id__exact",
+    )
     ordering = ("-id",)
     sortable_by = ()
     fields = readonly_fields = (

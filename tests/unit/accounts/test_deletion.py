@@ -85,7 +85,9 @@ def test_what_is_foreseen_is_what_goes(mara: Person, otto: Person, store: Object
     assert (deleted.actor, deleted.detail["images_removed"]) == ("mara", 2)
     assert Event.objects.filter(action="image.removed").count() == 2
     assert Event.objects.get(action="team.left").name == "lab"
-    assert alone.public_id == Event.objects.get(action="team.removed").public_id
+    removed = Event.objects.get(action="team.removed")
+    assert removed.public_id == alone.public_id
+    assert removed.entity == Entity.objects.get(name="alone").public_id
 
 
 def test_nothing_of_it_is_seen_from_that_moment_on(
@@ -279,6 +281,9 @@ def test_nobody_else_deletes_an_account_but_an_administrator(
 ) -> None:
     auditor = make_person("audra")
     standing.set_site_role(auditor.user, "auditor", by=administrator.caller)
+    auditor.user.refresh_from_db()
+    with pytest.raises(Denied, match="changes nothing"):
+        delete(auditor)
     for caller in (otto.caller, Caller(auditor.user), mara.client, administrator.client):
         with pytest.raises(Denied):
             delete(mara, by=caller)
