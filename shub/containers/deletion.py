@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import SET_NULL, F, ManyToOneRel, Q, QuerySet
 from django.utils import timezone
 
 from shub.accounts import teams
@@ -22,6 +22,8 @@ from shub.containers.models import Collection, Container, Grant, Image, Tag, Vis
 from shub.containers.permissions import check_writable, is_administrator
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.rows import first, in_transaction
+
+FORGOTTEN_AT_ONCE = 10_000
 
 # What becomes of the images: removed, or the entity is the site's. Else: the name of the team that
 # gets the entity.
@@ -239,7 +241,20 @@ def _end(user: User, *, images_removed: int, images: str, by: Caller) -> None:
         images_removed=images_removed,
         images=images or "removed",
     )
+    _forget(user)
     user.delete()
+
+
+def _forget(user: User) -> None:
+    """Empty the fields that say who made something, some rows at a time: of one who has pushed very
+    much, a single statement for all would take longer than the database is given."""
+    for relation in User._meta.get_fields(include_hidden=True):  # noqa: SLF001  Django's own name
+        if not isinstance(relation, ManyToOneRel) or relation.on_delete is not SET_NULL:
+            continue
+        field = relation.field.name
+        rows = relation.related_model._base_manager.filter(**{field: user})  # noqa: SLF001
+        while rows.filter(pk__in=rows.values("pk")[:FORGOTTEN_AT_ONCE]).update(**{field: None}):
+            pass
 
 
 def _record(action: str, entity: Entity, *, by: Caller, **detail: Any) -> None:
