@@ -46,9 +46,7 @@ def create(*, home: Entity | Team, name: str, role: int, by: Caller) -> User:
             check_may_own(by, home)
     username = f"{_prefix(home)}{ROBOT_MARK}{name}"
     if len(username) > NAME_LENGTH:
-        raise Invalid(
-            f"A robot is called {username!r}, and that is too long. Choose a shorter name."
-        )
+        raise Invalid(f"{username!r} is too long for a robot's name. Choose a shorter one.")
     try:
         with transaction.atomic():
             robot = User(username=username, **_of(home))

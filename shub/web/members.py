@@ -10,9 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from shub.accounts.models import Entity
 from shub.containers import granting
 from shub.containers.models import Collection, Role
-from shub.errors import Denied, Refusal
 from shub.web import places
-from shub.web.refusals import attempt, page
+from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller
 
 
@@ -38,9 +37,20 @@ def members(request: HttpRequest, entity: str, collection: str = "") -> HttpResp
     """Who has a role; on POST, one more."""
     place = places.find_with_members(request, entity, collection)
     form = GrantForm(request.POST or None)
-    if request.method == "POST" and form.is_valid() and _grant(request, place, form):
-        return redirect(_page(place))
     by = caller(request)
+    if request.method == "POST":
+        made = made_by(
+            form,
+            lambda: granting.grant_by_name(
+                place=place,
+                name=form.cleaned_data["holder"],
+                role=form.cleaned_data["role"],
+                by=by,
+            ),
+        )
+        if made is not None:
+            messages.success(request, f"{form.cleaned_data['holder']} has the role now.")
+            return redirect(_page(place))
     return render(
         request,
         "web/members.html",
@@ -52,19 +62,6 @@ def members(request: HttpRequest, entity: str, collection: str = "") -> HttpResp
             "is_sites": isinstance(place, Entity) and place.is_sites,
         },
     )
-
-
-def _grant(request: HttpRequest, place: Entity | Collection, form: GrantForm) -> bool:
-    asked, by = form.cleaned_data, caller(request)
-    try:
-        granting.grant_by_name(place=place, name=asked["holder"], role=asked["role"], by=by)
-    except Denied:
-        raise
-    except Refusal as refusal:
-        form.add_error(None, refusal.message)
-        return False
-    messages.success(request, f"{asked['holder']} has the role now.")
-    return True
 
 
 @login_required

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, TypeVar
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from shub.errors import Denied, NotFound, Refusal, Unauthenticated
+from shub.errors import Denied, NotFound, Refusal, Unauthenticated, Unavailable
 
 Parts = ParamSpec("Parts")
+Made = TypeVar("Made")
+
+# Of refusals that no form and no next page tells.
+STATUSES: dict[type[Refusal], int] = {Denied: 403, Unavailable: 503}
 
 
 class Moved(Exception):
@@ -36,8 +41,9 @@ def page(
             raise Http404(refusal.message) from refusal
         except Unauthenticated:
             return redirect_to_login(request.get_full_path())
-        except Denied as refusal:
-            return render(request, "web/refused.html", {"refusal": refusal}, status=403)
+        except Refusal as refusal:
+            status = STATUSES.get(type(refusal), 400)
+            return render(request, "web/refused.html", {"refusal": refusal}, status=status)
         except Moved as moved:
             return redirect(_address_with(request, entity=moved.name))
 
@@ -55,6 +61,22 @@ def attempt(request: HttpRequest, act: Callable[[], object], *, done: str) -> bo
         return False
     messages.success(request, done)
     return True
+
+
+def made_by(form: Form, act: Callable[[], Made]) -> Made | None:
+    """What the act makes; None where the form is not valid, or it is refused: the form says why.
+
+    Denied is not for the form.
+    """
+    if not form.is_valid():
+        return None
+    try:
+        return act()
+    except Denied:
+        raise
+    except Refusal as refusal:
+        form.add_error(None, refusal.message)
+        return None
 
 
 def _address_with(request: HttpRequest, *, entity: str) -> str:

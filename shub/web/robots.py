@@ -14,9 +14,8 @@ from shub.accounts import teams
 from shub.accounts.models import Entity, Team
 from shub.containers import granting, robots
 from shub.containers.models import Role
-from shub.errors import Denied, Refusal
 from shub.web import places
-from shub.web.refusals import attempt, page
+from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller
 from shub.web.token_forms import ScopedTokenForm
 
@@ -34,7 +33,8 @@ class NewRobotForm(forms.Form):
             del self.fields["role"]
         else:
             role: Any = self.fields["role"]
-            role.choices = [(each.value, each.label) for each in roles]
+            # Offered, not allowed: which of them may be given is the domain's to say.
+            role.widget.choices = [(each.value, each.label) for each in roles]
 
 
 @login_required
@@ -46,15 +46,17 @@ def list_robots(request: HttpRequest, entity: str = "", team: str = "") -> HttpR
     found = robots.seen(home, by=by)
     roles = granting.roles_to_give(home, by=by) if isinstance(home, Entity) else None
     form = NewRobotForm(request.POST or None, roles=roles)
-    if request.method == "POST" and form.is_valid():
-        role = form.cleaned_data.get("role", Role.WRITER)
-        try:
-            robot = robots.create(home=home, name=form.cleaned_data["name"], role=role, by=by)
-        except Denied:
-            raise
-        except Refusal as refusal:
-            form.add_error(None, refusal.message)
-        else:
+    if request.method == "POST":
+        robot = made_by(
+            form,
+            lambda: robots.create(
+                home=home,
+                name=form.cleaned_data["name"],
+                role=form.cleaned_data.get("role", Role.WRITER),
+                by=by,
+            ),
+        )
+        if robot is not None:
             return redirect(f"{_page(home)}/{robots.name_of(robot)}")
     return render(
         request,
@@ -78,15 +80,9 @@ def show_robot(request: HttpRequest, robot: str, entity: str = "", team: str = "
     found = robots.find(home, robot, by=by)
     form = ScopedTokenForm(request.POST or None, user=found, by=by)
     text = ""
-    if request.method == "POST" and form.is_valid():
-        try:
-            text = robots.issue_token(robot=found, by=by, **form.asked)
-        except Denied:
-            raise
-        except Refusal as refusal:
-            form.add_error(None, refusal.message)
-        else:
-            form = ScopedTokenForm(user=found, by=by)
+    if request.method == "POST":
+        text = made_by(form, lambda: robots.issue_token(robot=found, by=by, **form.asked)) or ""
+        form = ScopedTokenForm(user=found, by=by) if text else form
     return render(
         request,
         "web/robot.html",

@@ -14,9 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from shub.accounts import invitations, teams
 from shub.accounts.models import Entity, Team, TeamMembership
-from shub.errors import Denied, Refusal
 from shub.rows import first
-from shub.web.refusals import attempt, page
+from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller, signed_in
 
 Role = TeamMembership.Role
@@ -69,12 +68,9 @@ def list_teams(request: HttpRequest) -> HttpResponse:
     """One's teams and the invitations that name one; on POST, a new team."""
     user, by = signed_in(request), caller(request)
     form = NewTeamForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            team = teams.create(**form.cleaned_data, by=by)
-        except Refusal as refusal:
-            form.add_error(None, refusal.message)
-        else:
+    if request.method == "POST":
+        team = made_by(form, lambda: teams.create(**form.cleaned_data, by=by))
+        if team is not None:
             messages.success(request, f"The team {team} is made, and you are its owner.")
             return redirect("team", team.name)
     return render(
@@ -198,22 +194,19 @@ def invite_by_link(request: HttpRequest, team: str) -> HttpResponse:
     """Offer a place to whoever has a link, which is shown this once."""
     found, by = teams.find(team, by=caller(request)), caller(request)
     form = LinkForm(request.POST, auto_id="link_%s")
-    if not form.is_valid():
-        return _render(request, found, link_form=form)
-    asked = form.cleaned_data
-    try:
-        _, secret = invitations.invite_by_link(
+    made = made_by(
+        form,
+        lambda: invitations.invite_by_link(
             team=found,
-            role=asked["role"],
-            note=asked["note"],
-            life=timedelta(days=int(asked["days"])),
+            role=form.cleaned_data["role"],
+            note=form.cleaned_data["note"],
+            life=timedelta(days=int(form.cleaned_data["days"])),
             by=by,
-        )
-    except Denied:
-        raise
-    except Refusal as refusal:
-        form.add_error(None, refusal.message)
+        ),
+    )
+    if made is None:
         return _render(request, found, link_form=form)
+    _, secret = made
     return _render(request, found, link=reverse("invitation", args=[secret]))
 
 

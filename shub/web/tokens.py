@@ -7,8 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from shub.accounts import tokens
-from shub.errors import Refusal
-from shub.web.refusals import attempt, page
+from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller, signed_in
 from shub.web.token_forms import NewTokenForm, ScopedTokenForm
 
@@ -22,13 +21,9 @@ def list_tokens(request: HttpRequest) -> HttpResponse:
     user, by = signed_in(request), caller(request)
     form = ScopedTokenForm(request.POST or None, user=user, by=by)
     text = ""
-    if request.method == "POST" and form.is_valid():
-        try:
-            _, text = tokens.issue(user=user, by=by, **form.asked)
-        except Refusal as refusal:
-            form.add_error(None, refusal.message)
-        else:
-            form = ScopedTokenForm(user=user, by=by)
+    if request.method == "POST":
+        text = made_by(form, lambda: tokens.issue(user=user, by=by, **form.asked)[1]) or ""
+        form = ScopedTokenForm(user=user, by=by) if text else form
     return render(
         request,
         "web/tokens.html",
