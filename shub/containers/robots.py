@@ -145,10 +145,12 @@ def check_may_keep(robot: User, *, by: Caller) -> None:
             check_may_own(by, home)
 
 
-def role_of(robot: User) -> Role | None:
-    """The role that it has on its entity; None where that was taken away, and for a team's."""
-    granted = first(Grant.objects.filter(entity=robot.robot_entity_id, user=robot))
-    return Role(granted.role) if granted else None
+def roles(home: Entity | Team) -> dict[int, Role]:
+    """The role on the entity of each of its robots, by the robot's key; a team's have none."""
+    if isinstance(home, Team):
+        return {}
+    granted = Grant.objects.filter(entity=home, user__robot_entity=home)
+    return {robot: Role(role) for robot, role in granted.values_list("user_id", "role")}
 
 
 def name_of(robot: User) -> str:

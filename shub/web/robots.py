@@ -44,8 +44,8 @@ def list_robots(request: HttpRequest, entity: str = "", team: str = "") -> HttpR
     """The robots; on POST, a new one."""
     home, by = _home(request, entity, team), caller(request)
     found = robots.seen(home, by=by)
-    roles = granting.roles_to_give(home, by=by) if isinstance(home, Entity) else None
-    form = NewRobotForm(request.POST or None, roles=roles)
+    offered = granting.roles_to_give(home, by=by) if isinstance(home, Entity) else None
+    form = NewRobotForm(request.POST or None, roles=offered)
     if request.method == "POST":
         robot = made_by(
             form,
@@ -58,12 +58,13 @@ def list_robots(request: HttpRequest, entity: str = "", team: str = "") -> HttpR
         )
         if robot is not None:
             return redirect(f"{_page(home)}/{robots.name_of(robot)}")
+    roles = robots.roles(home)
     return render(
         request,
         "web/robots.html",
         {
             **_heading(request, home),
-            "robots": [(robots.name_of(robot), robot, robots.role_of(robot)) for robot in found],
+            "robots": [(robots.name_of(robot), robot, roles.get(robot.pk)) for robot in found],
             "form": form,
             "may_keep": robots.may_keep(home, by=by),
         },
@@ -90,7 +91,7 @@ def show_robot(request: HttpRequest, robot: str, entity: str = "", team: str = "
             **_heading(request, home),
             "robot": found,
             "name": robots.name_of(found),
-            "role": robots.role_of(found),
+            "role": robots.roles(home).get(found.pk),
             "tokens": found.tokens.recent().select_related("entity").order_by("-created_at"),
             "form": form,
             "text": text,

@@ -1,7 +1,11 @@
 """The pages of robots, of an entity and of a team."""
 
+from typing import Any
+
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from shub.accounts import teams, tokens
 from shub.accounts.models import Token, User
@@ -141,3 +145,15 @@ def test_a_teams_robots_are_kept_by_its_owners(mara: Person, otto: Person) -> No
     assert otto.browser.get(page).status_code == 404
     mara.browser.post(f"{page}/ci/remove")
     assert tokens.recognise(text) is None
+
+
+def test_a_long_list_of_robots_asks_the_database_no_more_than_a_short_one(
+    mara: Person, ci: User, django_assert_num_queries: Any
+) -> None:
+    browser = mara.browser
+    with CaptureQueriesContext(connection) as few:
+        browser.get(PAGE)
+    for number in range(10):
+        robots.create(home=mara.entity, name=f"ci{number}", role=Role.WRITER, by=mara.caller)
+    with django_assert_num_queries(len(few)):
+        browser.get(PAGE)

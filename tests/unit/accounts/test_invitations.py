@@ -40,6 +40,8 @@ def test_only_who_decides_in_the_team_invites_into_it(mara: Person, otto: Person
         with pytest.raises(Denied):
             invitations.invite_by_name(team=team, username="nora", role="member", by=by)
     assert not Invitation.objects.exists()
+    invitations.invite_by_link(team=team, by=mara.caller)
+    assert invitations.of(team, by=mara.caller).exists()
     assert not invitations.of(team, by=otto.caller).exists()
 
 

@@ -1,5 +1,6 @@
 """Teams: who decides in one, and that it never is without an owner."""
 
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -156,9 +157,13 @@ def test_of_two_owners_who_go_at_once_past_the_code_the_database_keeps_one() -> 
     team = make_team("lab", mara, otto)
     team.memberships.update(role="owner")
 
+    both_are_gone = Barrier(2)
+
     def goes(person: Person) -> None:
         try:
-            TeamMembership.objects.filter(team=team, user=person.user).delete()
+            with transaction.atomic():
+                TeamMembership.objects.filter(team=team, user=person.user).delete()
+                both_are_gone.wait(10)
         except IntegrityError as error:
             raise Conflict(str(error)) from error
 
