@@ -29,7 +29,8 @@ class DescriptionForm(forms.Form):
         required=False,
         max_length=describing.LONGEST,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="what it is for; shown to all who see it, as plain text",
+        label="What it is for",
+        help_text="shown to all who see it, as plain text",
     )
 
 
