@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from rest_framework.request import Request
 
-from shub.api.authentication import bearer, scheme
+from shub.api.authentication import credential, scheme
 from shub.remote_yaml import DEFAULT_PORTS
 
 
@@ -22,7 +22,7 @@ def follows_to(address: str, request: Request, *, names_arch: bool) -> bool:
     """
     if settings.STREAM_ALWAYS:
         return False
-    if not bearer(request) or settings.MINIO_EXTERNAL_STRIPS_AUTHORIZATION:
+    if not credential(request) or settings.MINIO_EXTERNAL_STRIPS_AUTHORIZATION:
         return True
     asked = f"{request.scheme}://{request.META.get('HTTP_HOST', '')}"
     is_current = scheme(request) == "Bearer" and names_arch

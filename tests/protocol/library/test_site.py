@@ -1,5 +1,6 @@
 """What clients ask of the site: services, version, tokens; and how every refusal is told."""
 
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -202,3 +203,13 @@ def test_an_unknown_host_is_told_the_right_one_in_an_envelope(settings: Any) -> 
     answer = Client(headers={"host": "10.0.0.5"}).get("/v1/entities/library")
     assert answer.status_code == 400
     assert "http://registry.test" in answer.json()["error"]["message"]
+
+
+def test_a_token_is_a_password_too(mara: Person) -> None:
+    for name in ("mara", "", "anybody"):
+        given = b64encode(f"{name}:{mara.token_text}".encode()).decode()
+        answer = Wire(token=given, scheme="Basic").get("/v1/rbac/users/current")
+        assert (answer.status, answer.body["username"]) == (200, "mara")
+        assert Wire(token=given, scheme="bAsIc").get("/v1/token-status").status == 200
+    wrong = b64encode(b"mara:correct horse battery").decode()
+    assert Wire(token=wrong, scheme="Basic").get("/v1/rbac/users/current").status == 401
