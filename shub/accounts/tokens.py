@@ -93,7 +93,7 @@ def issue(
             about=user.public_id,
             user=user.username,
             scopes=scopes,
-            bound_to="/".join(filter(None, [entity.name if entity else "", collection])),
+            bound_to=token.bound_to,
         )
     return token, text
 

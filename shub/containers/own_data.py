@@ -112,9 +112,7 @@ def _token(token: Token) -> dict[str, Any]:
         "id": token.public_id,
         "name": token.name,
         "scopes": token.scopes,
-        "bound_to": "/".join(
-            filter(None, [token.entity.name if token.entity else "", token.collection])
-        ),
+        "bound_to": token.bound_to,
         "created_at": token.created_at.isoformat(),
         "expires_at": token.expires_at.isoformat() if token.expires_at else None,
         "revoked_at": token.revoked_at.isoformat() if token.revoked_at else None,

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_safe
 from shub.audit import reading
 from shub.audit.models import Event
 from shub.containers import namespaces
-from shub.containers.permissions import may_manage, sees_everything
+from shub.containers.permissions import may_look_into, sees_everything
 from shub.errors import Invalid, NotFound
+from shub.web import places
 from shub.web.site import caller, signed_in
 
 # What a filter of the page is called, in the query string and in the question.
@@ -30,7 +31,9 @@ def show_own(request: HttpRequest) -> HttpResponseBase:
     """`/account/audit`: what one did, and what was done to one's account and tokens."""
     user = signed_in(request)
     person = reading.Person(user.username, user.public_id, user.date_joined)
-    return _show(request, reading.Question(person=person), "What happened to your account", {})
+    return _show(
+        request, reading.Question(person=person), "What happened to your account", {"own": True}
+    )
 
 
 @login_required
@@ -42,12 +45,12 @@ def show_entity(request: HttpRequest, entity: str) -> HttpResponseBase:
         found = namespaces.find_entity(entity, by=by)
     except NotFound as refusal:
         raise Http404(refusal.message) from refusal
-    if not (may_manage(by, found) or sees_everything(by)):
+    if not may_look_into(by, found):
         raise Http404("There is no such page, or you may not see it.")
     if found.name != entity:
         return redirect("entity-audit", found.name)
     question = reading.Question(entity=found.public_id)
-    return _show(request, question, f"What happened in {found.name}", {"entity": found})
+    return _show(request, question, f"What happened in {found.name}", places.heading(found, by=by))
 
 
 @login_required

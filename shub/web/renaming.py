@@ -3,14 +3,16 @@
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from shub.containers import namespaces, naming
+from shub.containers import naming
 from shub.containers.permissions import may_own
 from shub.errors import NotFound, Refusal
 from shub.names import NAME_LENGTH
+from shub.web import places
+from shub.web.refusals import page
 from shub.web.site import caller
 
 
@@ -22,17 +24,13 @@ class RenamingForm(forms.Form):
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@page
 def rename(request: HttpRequest, entity: str) -> HttpResponse:
     """What a new name means, and a form for it: to its owners and to administrators."""
     by = caller(request)
-    try:
-        found = namespaces.find_entity(entity, by=by)
-    except NotFound as refusal:
-        raise Http404(refusal.message) from refusal
+    found = places.find_entity(request, entity)
     if not may_own(by, found):
-        raise Http404("There is no such page, or you may not see it.")
-    if found.name != entity:
-        return redirect("rename-entity", found.name)
+        raise NotFound("There is no such page, or you may not see it.")
     form = RenamingForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -43,4 +41,5 @@ def rename(request: HttpRequest, entity: str) -> HttpResponse:
             messages.success(request, f"The entity is called {renamed.name} now.")
             return redirect("rename-entity", renamed.name)
     former = found.former_names.order_by("-given_up_at")
-    return render(request, "web/rename.html", {"entity": found, "form": form, "former": former})
+    context = {**places.heading(found, by=by), "entity": found, "form": form, "former": former}
+    return render(request, "web/rename.html", context)

@@ -428,8 +428,7 @@ class TokenAdmin(DomainAdmin):
 
     @admin.display(description="Bound to")
     def bound_to(self, token: Token) -> str:
-        entity = token.entity.name if token.entity else ""
-        return "/".join(filter(None, [entity, token.collection])) or "–"
+        return token.bound_to or "–"
 
     @admin.display(description="What it did")
     def used(self, token: Token) -> SafeString:
