@@ -91,12 +91,20 @@ def remove(*, team: Team, username: str, by: Caller) -> None:
     user = _signed_in(by)
     if username.casefold() != user.username.casefold():
         check_may_decide(by, team)
+    take_out(team=team, username=username, by=by)
+
+
+def take_out(*, team: Team, username: str, by: Caller, from_group: str = "") -> None:
+    """Take a user out of the team; Conflict for its only owner.
+
+    Who may is asked by those who call this: `remove`, or a group says so.
+    """
     with transaction.atomic():
         membership = _locked_membership(team, username)
         if membership.role == Role.OWNER:
             _check_another_owner(team, membership)
         membership.delete()
-        _record("team.left", team, by=by, user=membership.user.username)
+        _record("team.left", team, by=by, user=membership.user.username, group=from_group)
 
 
 def add(*, team: Team, user: User, role: str, by: Caller, from_group: str = "") -> None:
