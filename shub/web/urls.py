@@ -1,9 +1,9 @@
 """The pages' addresses. Our own words follow a `-`, which is no legal name."""
 
-from django.urls import path, register_converter
+from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from shub.web import accounts, home, library, remote_file, tokens
+from shub.web import home, library, remote_file, tokens
 
 
 class NameConverter(StringConverter):
@@ -16,9 +16,7 @@ register_converter(NameConverter, "name")
 
 urlpatterns = [
     path("", home.show, name="home"),
-    path("account/sign-in", accounts.SignInView.as_view(), name="sign-in"),
-    path("account/sign-out", accounts.SignOutView.as_view(), name="sign-out"),
-    path("account/password", accounts.ChangePasswordView.as_view(), name="change-password"),
+    path("account", include("shub.web.signin.urls")),
     path("remote.yaml", remote_file.remote_file, name="remote-file"),
     path("auth/tokens", tokens.list_tokens, name="tokens"),
     path("auth/tokens/<name:public_id>/revoke", tokens.revoke, name="revoke-token"),
