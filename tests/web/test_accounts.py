@@ -379,3 +379,16 @@ def test_what_would_be_said_in_the_clear_or_to_nobody_is_complained_of(
         *operations.addresses_can_be_verified(None),
     ]
     assert [each.id for each in found] == ([complaint] if complaint else [])
+
+
+def test_the_page_of_an_invitation_leads_whoever_has_no_account_to_the_form(
+    settings: Any, administrator: Person
+) -> None:
+    settings.REGISTRATION = "invitation"
+    _, secret = invitations.invite_by_link(team=None, by=administrator.caller)
+    client = Client()
+    page = client.get(f"/account/invitations/{secret}").content.decode()
+    assert f'href="{REGISTER}/{secret}"' in page
+    client.get(f"{REGISTER}/{secret}")
+    client.post(REGISTER, form())
+    assert who(client) == "nora"
