@@ -99,12 +99,20 @@ def remove(*, team: Team, username: str, by: Caller) -> None:
     user = _signed_in(by)
     if username.casefold() != user.username.casefold():
         check_may_decide(by, team)
+    take_out(team=team, username=username, by=by)
+
+
+def take_out(*, team: Team, username: str, by: Caller, from_group: str = "") -> None:
+    """Take a user out of the team; Conflict for its only owner.
+
+    Who may is asked by those who call this: `remove`, or a group says so.
+    """
     with transaction.atomic():
         membership = _locked_membership(team, username)
         if membership.role == Role.OWNER:
             _check_another_owner(team, membership)
         membership.delete()
-        record_left(membership, by=by)
+        record_left(membership, by=by, group=from_group)
 
 
 def record_removed(team: Team, *, by: Caller) -> None:
@@ -112,9 +120,9 @@ def record_removed(team: Team, *, by: Caller) -> None:
     _record("team.removed", team, by=by)
 
 
-def record_left(membership: TeamMembership, *, by: Caller) -> None:
+def record_left(membership: TeamMembership, *, by: Caller, group: str = "") -> None:
     """Write down that somebody is in the team no more."""
-    _record("team.left", membership.team, by=by, user=membership.user)
+    _record("team.left", membership.team, by=by, user=membership.user, group=group)
 
 
 def add(*, team: Team, user: User, role: str, by: Caller, from_group: str = "") -> None:

@@ -89,7 +89,11 @@ def set_site_role(user: User, role: str, *, by: Caller | None) -> None:
         for each in (locked, user):
             each.is_superuser = each.is_staff = role == ADMINISTRATOR
             each.is_auditor = role == AUDITOR
-        locked.save(update_fields=["is_superuser", "is_staff", "is_auditor"])
+            # What a person says, no group of a sign-in takes away again.
+            each.administrator_from_group = ""
+        locked.save(
+            update_fields=["is_superuser", "is_staff", "is_auditor", "administrator_from_group"]
+        )
         _record("user.site_role", locked, by=by, before=before, after=role)
 
 

@@ -442,7 +442,7 @@ def test_the_site_is_made_read_only_and_again_not(administrator: Person, mara: P
 def test_an_invitation_to_register_shows_its_link_once(administrator: Person) -> None:
     client = browser(administrator)
     answer = client.post("/admin/accounts/invitation/add/", {"note": "Ada"})
-    secret = re.search(r"/account/invitations/([\w-]{40,})", answer.content.decode())
+    secret = re.search(r"/account/register/([\w-]{40,})", answer.content.decode())
     assert secret is not None
     assert invitations.find(secret[1]).note == "Ada"
     assert "no-store" in answer["Cache-Control"]

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0004_names_and_owners"),
+        ("accounts", "0005_administrators_by_group"),
     ]
 
     operations = [

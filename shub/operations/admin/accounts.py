@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from shub.accounts import invitations, registration, teams
@@ -500,7 +501,7 @@ class InvitationAdmin(DomainAdmin):
             **self.admin_site.each_context(request),
             "title": "An invitation to register",
             "opts": self.opts,
-            "link": f"{settings.PUBLIC_URL}/account/invitations/{getattr(obj, 'secret', '')}",
+            "link": settings.PUBLIC_URL + reverse("follow-invitation", args=[obj.secret]),  # type: ignore[attr-defined]
         }
         answer = TemplateResponse(request, "operations/invitation.html", context)
         answer["Cache-Control"] = "no-store"

@@ -124,6 +124,17 @@ def test_an_auditor_who_becomes_an_administrator_is_an_auditor_no_more(
     assert event.about == mara.user.public_id
 
 
+def test_what_an_administrator_says_is_no_groups_to_take_away(
+    mara: Person, administrator: Person
+) -> None:
+    User.objects.filter(pk=mara.user.pk).update(
+        is_superuser=True, is_staff=True, administrator_from_group="ldap:admins"
+    )
+    standing.set_site_role(mara.user, "", by=administrator.caller)
+    standing.set_site_role(mara.user, "administrator", by=administrator.caller)
+    assert User.objects.get(pk=mara.user.pk).administrator_from_group == ""
+
+
 def test_a_robot_has_no_role_on_the_site(mara: Person, administrator: Person) -> None:
     robot = robots.create(home=mara.entity, name="ci", role=Role.OWNER, by=mara.caller)
     with pytest.raises(Invalid):
