@@ -68,7 +68,8 @@ CHECK_SITE := SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.toke
 	PUBLIC_URL=https://registry.example.org MINIO_EXTERNAL_SERVER=store.example.org \
 	MINIO_ACCESS_KEY=for-the-check MINIO_SECRET_KEY=for-the-check \
 	MINIO_UPLOAD_ACCESS_KEY=for-uploads MINIO_UPLOAD_SECRET_KEY=for-uploads \
-	DATABASE_URL=postgresql://shub@127.0.0.1:1/shub
+	DATABASE_URL=postgresql://shub@127.0.0.1:1/shub \
+	SECURE_HSTS_SECONDS=31536000 TRUSTED_PROXIES=10.0.0.1
 
 .PHONY: check
 check: venv-dev ## look for faults without running anything: style, types, imports, migrations, docs
@@ -103,6 +104,10 @@ lock: venv-dev ## compile requirements*.in into the pinned files
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-emit-index-url $$name.in -o $$name.txt; \
 	done
+
+.PHONY: audit
+audit: venv-dev ## look for known holes in the pinned packages; says so where no advisory can be had
+	@$(BIN)/python .ci/audit.py || [ $$? -eq 75 ]
 
 .PHONY: faults
 faults: venv-dev clients ## kill each process at each moment of a push, for some minutes (the short form is in test)

@@ -43,3 +43,11 @@ class Unmeasured(Refusal):
 
 class Unavailable(Refusal):
     """It cannot be done at this moment; the same request may succeed later."""
+
+
+class TooMany(Refusal):
+    """The caller has done this too often; after `retry_after` seconds they may again."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -2,8 +2,10 @@
 
 from django.urls import include, path
 
-# Clients read no page.
-handler400 = "shub.api.errors.answer_bad_request"
+# What no view answers; what is missing has a page (404.html).
+handler400 = "shub.failures.unreadable"
+handler403 = "shub.failures.forbidden"
+handler500 = "shub.failures.failed"
 
 urlpatterns = [
     path("", include("shub.api.library.urls")),

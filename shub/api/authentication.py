@@ -9,6 +9,8 @@ from rest_framework.request import Request
 from shub.accounts import tokens
 from shub.accounts.callers import Caller
 from shub.accounts.models import Token, User
+from shub.api import throttles
+from shub.client_address import client_address
 from shub.errors import Unauthenticated
 
 
@@ -24,6 +26,7 @@ class BearerAuthentication(BaseAuthentication):
             return None
         token = tokens.recognise(text)
         if token is None:
+            throttles.count_bad_token(request)
             raise Unauthenticated(
                 "The token is unknown, expired or revoked. Make a new one and run `remote login`."
             )
@@ -38,11 +41,6 @@ def caller(request: Request) -> Caller:
     return Caller(user, token, client_address(request))
 
 
-def client_address(request: Request | HttpRequest) -> str:
-    """Where the request comes from."""
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
 def credential(request: Request | HttpRequest) -> str:
     """The token as it was presented; empty where there is none, or by another scheme."""
     given = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")[2].strip()
@@ -55,11 +53,13 @@ def credential(request: Request | HttpRequest) -> str:
 
 
 def _password(given: str) -> str:
-    """What stands behind the colon of Basic credentials; empty where they cannot be read."""
+    """The token behind the colon of Basic credentials; empty for any other password: its sender
+    means another door."""
     try:
-        return b64decode(given, validate=True).decode().partition(":")[2]
+        password = b64decode(given, validate=True).decode().partition(":")[2]
     except ValueError:
         return ""
+    return password if tokens.has_token_form(password) else ""
 
 
 def scheme(request: Request | HttpRequest) -> str:

@@ -21,7 +21,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 Answer = type[serializers.Serializer[Any]] | OpenApiResponse | None
 
 # What a request may be refused with, wherever it goes.
-ALWAYS = (400, 401, 503)
+ALWAYS = (400, 401, 429, 503)
 
 WORDS = {
     400: "The request itself is wrong; the words say what was expected.",
@@ -31,6 +31,7 @@ WORDS = {
     409: "It does not fit the state that things are in now.",
     411: "The length of the body is not said.",
     416: "The range begins behind the end.",
+    429: "Too many of this kind came; Retry-After says for how many seconds to wait.",
     503: "It cannot be done at this moment; later it can.",
     507: "There is no room for these bytes.",
 }
@@ -77,13 +78,17 @@ def described(
     request: type[serializers.Serializer[Any]] | Mapping[str, Any] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     media_type: str = "",
+    never: Sequence[int] = (),
 ) -> Callable[[Method], Method]:
-    """Describe an operation: its answers, what it may be refused with, and what it reads."""
+    """Describe an operation: its answers, what it may be refused with, and what it reads.
+
+    `never` are refusals that this operation alone does not know.
+    """
     responses: dict[Any, Any] = {
         (status, media_type) if media_type and status < 300 else status: answer
         for status, answer in answers.items()
     }
-    for status in sorted({*ALWAYS, *refusals}):
+    for status in sorted({*ALWAYS, *refusals} - {*never}):
         responses[status] = OpenApiResponse(Refusal, description=WORDS[status])
     decorate: Callable[[Method], Method] = extend_schema(
         summary=summary, responses=responses, request=request, parameters=list(parameters)

@@ -6,10 +6,9 @@ Clients show `message` for every status but 404, and only from exactly this enve
 import logging
 from typing import Any
 
-from django.conf import settings
-from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -28,6 +27,7 @@ STATUS: dict[type[Exception], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unmeasured: 411,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
     errors.OverQuota: 507,
 }
@@ -43,18 +43,8 @@ def answer_exception(error: Exception, context: dict[str, Any]) -> Response:
     status, message = explain(error)
     if status == 500:
         log.error("A request failed.", exc_info=error)
-    return Response(envelope(status, message), status=status)
-
-
-def answer_bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """What Django refuses before any view: most often a host name that is not ours (handler400)."""
-    message = "The request cannot be read."
-    if isinstance(exception, DisallowedHost):
-        message = (
-            f"This registry is at {settings.PUBLIC_URL}. Use that address, or have the "
-            "administrator add this host name to ALLOWED_HOSTS."
-        )
-    return JsonResponse(envelope(400, message), status=400)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooMany) else {}
+    return Response(envelope(status, message), status=status, headers=headers)
 
 
 def explain(error: Exception) -> tuple[int, str]:

@@ -92,6 +92,49 @@ def users_reach_the_store(app_configs: Sequence[AppConfig] | None, **_: Any) -> 
     ]
 
 
+@register(Tags.security)
+def debug_is_for_oneself(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Django's debug pages show settings, code and what was sent: never to others."""
+    if not settings.DEBUG or is_loopback(urlsplit(settings.PUBLIC_URL).hostname or ""):
+        return []
+    return [
+        checks.Error(
+            f"DEBUG is on, and others reach the site at {settings.PUBLIC_URL}.",
+            hint="Unset DEBUG; or set PUBLIC_URL to http://127.0.0.1:8080 to try something out.",
+            id="shub.E004",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def proxies_are_named(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """TLS ends at a proxy: without its name all clients have its address, and share one limit."""
+    if settings.TRUSTED_PROXIES or not settings.SERVED_BY_TLS:
+        return []
+    return [
+        checks.Warning(
+            "PUBLIC_URL is https, so there is a proxy in front; TRUSTED_PROXIES does not name it.",
+            hint="Set TRUSTED_PROXIES to the proxy's address as this server sees it: limits and "
+            "the audit trail then go by the clients' addresses.",
+            id="shub.W003",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def hosts_are_named(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """A registry that answers to any name can be asked by a page of another site."""
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        checks.Warning(
+            "ALLOWED_HOSTS has a *, so any name leads here.",
+            hint="Name the hosts that users ask for; PUBLIC_URL's is always one of them.",
+            id="shub.W004",
+        )
+    ]
+
+
 def is_loopback(host: str) -> bool:
     """Whether the host is the machine that asks."""
     try:

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "shub.cache",
     "shub.audit",
     "shub.accounts",
     "shub.containers",
@@ -103,14 +104,6 @@ STATIC_ROOT = env.text("STATIC_ROOT") or None
 # Static files are served from where they lie in the tree: nothing has to be collected first.
 WHITENOISE_USE_FINDERS = True
 
-# Cookies and addresses are only for TLS where the registry is served by TLS.
-SERVED_BY_TLS = PUBLIC_URL.startswith("https://")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SERVED_BY_TLS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SERVED_BY_TLS else None
-SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0)
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
-
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -128,16 +121,9 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["faults_of_ours"]},
         # Strangers ask by any name, each with a stack trace; the answer says which name is right.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # At DEBUG these write addresses with their signatures, and what they sign.
+        **{name: {"level": "INFO"} for name in ("botocore", "boto3", "s3transfer", "urllib3")},
         # At each HEAD it warns that the answer has a body, and drops that, as it should.
         "gunicorn.http.wsgi": {"level": "ERROR"},
     },
 }
-
-SILENCED_SYSTEM_CHECKS = [
-    # HSTS is a promise in the administrator's name; SECURE_HSTS_SECONDS makes it.
-    "security.W004",
-    "security.W005",
-    "security.W021",
-    # A redirect to https turns a client's POST into an empty GET; the proxy leads browsers there.
-    "security.W008",
-]

@@ -1,6 +1,8 @@
 """The only reader of os.environ. A value that cannot be read stops the start with one sentence."""
 
+import ipaddress
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def text(name: str, default: str = "") -> str:
@@ -80,4 +83,33 @@ def pairs(name: str) -> dict[str, str]:
         if not equals or not key.strip() or not value.strip():
             raise ImproperlyConfigured(f"{name} must be KEY=VALUE pairs, not {pair!r}.")
         found[key.strip().lower()] = value.strip()
+    return found
+
+
+def rate(name: str, default: str) -> tuple[int, int]:
+    """An amount and seconds, written as `30/m` or `10/5m` (s, m, h or d); 0 is no limit."""
+    written = text(name, default)
+    if written == "0":
+        return 0, 1
+    found = re.fullmatch(r"(\d{1,9})/(\d{0,6})([smhd])", written)
+    if not found or not int(found[1]) or (found[2] and not int(found[2])):
+        raise ImproperlyConfigured(
+            f"{name} must be an amount in a time such as 30/m or 10/5m (s, m, h, d), or 0 for no "
+            f"limit, not {written!r}."
+        )
+    return int(found[1]), int(found[2] or 1) * SECONDS[found[3]]
+
+
+def networks(name: str, *, words: frozenset[str] = frozenset()) -> list[str]:
+    """Comma-separated addresses and networks, or one of the words."""
+    found = listing(name)
+    for each in found:
+        try:
+            if each not in words:
+                ipaddress.ip_network(each, strict=False)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be addresses or networks such as 192.0.2.7 or 10.0.0.0/8, not "
+                f"{each!r}."
+            ) from None
     return found

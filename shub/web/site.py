@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
+from shub.client_address import client_address
 
 
 def registry(request: HttpRequest) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def registry(request: HttpRequest) -> dict[str, Any]:
 def caller(request: HttpRequest) -> Caller:
     """Who looks, or nobody."""
     user = request.user if isinstance(request.user, User) else None
-    return Caller(user, address=str(request.META.get("REMOTE_ADDR", "")))
+    return Caller(user, address=client_address(request))
 
 
 def signed_in(request: HttpRequest) -> User:

@@ -14,10 +14,14 @@ from tests.faults.registry import Registry
 from tests.fuzz.campaign import Campaign
 from tests.fuzz.standing import make_world
 from tests.fuzz.world import World
-from tests.quickstart.running import Quickstart, running
+from tests.quickstart.running import Quickstart, clean_environment, running
 
 SEEN = pytest.StashKey[list[str]]()
 SEED = pytest.StashKey[int]()
+
+# All requests come from one address, and most tokens are wrong.
+LIMITS = ("LIMIT_BAD_TOKENS", "LIMIT_ANONYMOUS_SEARCHES", "LIMIT_USER_SEARCHES")
+UNLIMITED = clean_environment(**dict.fromkeys(LIMITS, "0"))
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -52,7 +56,7 @@ def registry() -> Iterator[Registry]:
     place = Path(tempfile.mkdtemp(prefix="shub-fuzz-", dir="/tmp"))
     place.chmod(0o755)
     try:
-        with running(Quickstart(place / "data")) as quickstart:
+        with running(Quickstart(place / "data", environment=UNLIMITED)) as quickstart:
             yield Registry(quickstart)
     finally:
         shutil.rmtree(place, ignore_errors=True)

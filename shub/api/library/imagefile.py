@@ -39,6 +39,8 @@ DOWNLOAD = {
 class ImageFileView(LibraryView):
     """`v1/imagefile/REF`"""
 
+    carries_bytes = True
+
     @described(
         "An image's bytes",
         answers={
@@ -46,9 +48,10 @@ class ImageFileView(LibraryView):
             206: OpenApiResponse({"type": "string", "format": "binary"}, description="A range."),
             303: OpenApiResponse(None, description="The bytes are at the store's address."),
         },
-        refusals=[404, 416],
+        refusals=[403, 404, 416],
         parameters=[ARCH],
         media_type="application/octet-stream",
+        never=[429],
     )
     def get(self, request: Request, ref: str) -> HttpResponseBase:
         """The bytes: from the store, where the client can follow there, else through us."""
@@ -84,6 +87,7 @@ class ImageFileView(LibraryView):
         answers={200: enveloped(CompletionObject)},
         refusals=[403, 404, 409, 411, 507],
         request={"application/octet-stream": {"type": "string", "format": "binary"}},
+        never=[429],
     )
     def post(self, request: Request, ref: str) -> Response:
         """The whole image as one body, for the image of this id. Exactly 200."""

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shub.api import throttles
 from shub.api.authentication import caller
 from shub.api.description import described, enveloped
 from shub.api.library import objects
@@ -39,6 +40,7 @@ class SearchView(LibraryView):
     )
     def get(self, request: Request) -> Response:
         """Four lists, empty where nothing matches: clients read a 404 as a fault."""
+        throttles.count_search(request)
         query = request.query_params
         found = search.find(
             query.get("value", ""),

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shub.accounts import tokens
+from shub.api import throttles
 from shub.api.authentication import credential
 from shub.api.description import described, enveloped
 from shub.api.library.door import LibraryView, answer
@@ -82,8 +83,11 @@ class TokenStatusView(LibraryView):
     @described("Whether a token is good", answers={200: enveloped(TokenObject)}, refusals=[404])
     def get(self, request: Request) -> Response:
         """Whether the token is good; NotFound is what clients show as "Invalid Credentials"."""
-        token = tokens.recognise(credential(request))
+        text = credential(request)
+        token = tokens.recognise(text)
         if token is None:
+            if text:
+                throttles.count_bad_token(request)
             raise NotFound("The token is unknown, expired or revoked.")
         return answer({"username": token.user.username})
 

@@ -32,17 +32,34 @@ REQUEST_SECONDS = 2
 
 # The server as the quickstart starts it, but less patient with ordinary requests.
 APPLICATION = f"""
+import os
+
 import shub.web_worker
 
 shub.web_worker.REQUEST_SECONDS = {REQUEST_SECONDS}
 
 from shub.wsgi import application
+
+if "FAULTY" in os.environ:
+    from shub.containers import search
+
+    def find(*_, **__):
+        raise RuntimeError("a fault")
+
+    search.find = find
 """
 
 
 @pytest.fixture
 def served(transactional_db: None, store: ObjectStore, tmp_path: Path) -> Iterator[str]:
     """HOST:PORT of one server process on the tests' own database and store."""
+    with serving(tmp_path) as host:
+        yield host
+
+
+@contextlib.contextmanager
+def serving(tmp_path: Path, **more: str) -> Iterator[str]:
+    """The server, with what else stands in its environment; it logs into `log`."""
     (tmp_path / "served.py").write_text(APPLICATION)
     database = connection.settings_dict
     address = f"postgresql:///{database['NAME']}?" + "&".join(
@@ -58,19 +75,30 @@ def served(transactional_db: None, store: ObjectStore, tmp_path: Path) -> Iterat
         "PUBLIC_URL": "http://registry.test",
         "VERIFY_WAIT_SECONDS": "0",
         **{name: str(getattr(django_settings, name)) for name in names},
+        **more,
     }
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        (tmp_path / "log").open("wb") as log,
+    ):
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         server = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn", "served:application", "--no-control-socket"),
                 *("--worker-class", "shub.web_worker.PatientWorker", "--threads", "4"),
-                *("--bind", f"fd://{listener.fileno()}", "--log-level", "error"),
+                *(
+                    "--bind",
+                    f"fd://{listener.fileno()}",
+                    "--log-level",
+                    more.get("LOG_LEVEL", "error").lower(),
+                ),
                 *("--pythonpath", f"{tmp_path},{ROOT}", "--graceful-timeout", "5"),
             ],
             cwd=tmp_path,
             env=environment,
             pass_fds=[listener.fileno()],
+            stdout=log,
+            stderr=log,
         )
     try:
         wait_until_it_answers(server, host)
@@ -223,3 +251,49 @@ def test_bodies_of_strangers_that_trickle_hold_nobody_up(served: str) -> None:
     finally:
         for sender in senders:
             sender.close()
+
+
+SECRET = "shub_SECRETSECRETSECRET"
+
+
+def raw(host: str, request: bytes) -> bytes:
+    """What the server says to these bytes."""
+    name, port = host.rsplit(":", 1)
+    with socket.create_connection((name, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+    return b""
+
+
+def test_the_server_itself_logs_and_answers_no_secret(
+    pushed: Pushed, store: ObjectStore, tmp_path: Path
+) -> None:
+    """A head that is mistyped, bodies that are no JSON, faults of ours; at the most wordy level."""
+    token = pushed.owner.token_text
+    secret, body = SECRET.encode(), f'{{"name": "{SECRET}"'.encode()
+    length = f"Content-Length: {len(body)}".encode()
+    with serving(tmp_path, LOG_LEVEL="DEBUG", FAULTY="1") as host:
+        said = raw(host, b"GET / HTTP/1.1\r\nAuthorization Bearer " + secret + b"\r\n\r\n")
+        said += raw(host, b"Authorization: Bearer " + secret + b"\r\n\r\n")
+        said += raw(host, b"GET / HTTP/9.9\r\nHost: x\r\nX: " + secret + b"\r\n\r\n")
+        for authorization in (secret, b"Bearer " + secret, b"Bearer " + token.encode()):
+            head = b"Host: 127.0.0.1\r\nAuthorization: " + authorization + b"\r\n"
+            head += b"Connection: close\r\n"
+            said += raw(host, b"GET /v1/search?value=gcc HTTP/1.1\r\n" + head + b"\r\n")
+            said += raw(host, b"GET /v1/token-status HTTP/1.1\r\n" + head + b"\r\n")
+            said += raw(
+                host, b"POST /v1/entities HTTP/1.1\r\n" + head + length + b"\r\n\r\n" + body
+            )
+            said += raw(
+                host, b"POST /account/sign-in HTTP/1.1\r\n" + head + length + b"\r\n\r\n" + body
+            )
+    log = (tmp_path / "log").read_bytes()
+    assert b"a fault" in log
+    assert b"could not be read" in log
+    for status in (b"400", b"401", b"403", b"500"):
+        assert b"HTTP/1.1 " + status in said
+    for written in (log, said):
+        assert secret not in written
+        assert token.encode() not in written
