@@ -8,6 +8,7 @@ import secrets
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from shub.accounts import teams
@@ -98,6 +99,20 @@ def find_by_name(public_id: str, *, by: Caller) -> Invitation:
     if found is None or not _still_stands(found):
         raise NotFound("This invitation has been used, withdrawn or has expired. Ask for another.")
     return found
+
+
+def naming(by: Caller) -> list[Invitation]:
+    """The open invitations that name the caller."""
+    named = Invitation.objects.open().select_related("team", "created_by").filter(user=by.known)
+    return [each for each in named.order_by("created_at") if _still_stands(each)]
+
+
+def of(team: Team, *, by: Caller) -> QuerySet[Invitation]:
+    """The open invitations into the team, for those who decide who is in it; none for others."""
+    if not teams.may_decide(by, team):
+        return Invitation.objects.none()
+    found = Invitation.objects.open().select_related("user", "created_by").filter(team=team)
+    return found.order_by("created_at")
 
 
 def accept(invitation: Invitation, *, by: Caller) -> None:

@@ -25,7 +25,7 @@ def create(*, name: str, description: str, by: Caller) -> Team:
     Conflict when a user's, a team's or the site's entity has the name, or had it.
     """
     user = _signed_in(by)
-    if settings.TEAM_CREATION == "administrators" and not user.is_administrator:
+    if not may_create(by):
         raise Denied("Only administrators make teams here. Ask one of them.")
     name = folded(name.strip())
     check_name(name, "entity")
@@ -38,6 +38,14 @@ def create(*, name: str, description: str, by: Caller) -> Team:
     except IntegrityError:
         raise Conflict(f"The name {name!r} is taken. Choose another one for the team.") from None
     return team
+
+
+def may_create(by: Caller) -> bool:
+    """Make teams: everybody who is signed in, or administrators only, as the setting says."""
+    user = by.user
+    if user is None or by.token is not None or not user.is_active:
+        return False
+    return settings.TEAM_CREATION != "administrators" or user.is_administrator
 
 
 def find(name: str, *, by: Caller) -> Team:

@@ -92,7 +92,7 @@ def issue(
             by=by,
             user=user.username,
             scopes=scopes,
-            bound_to="/".join(filter(None, [entity.name if entity else "", collection])),
+            bound_to=token.bound_to,
         )
     return token, text
 

@@ -324,6 +324,19 @@ def check_may_manage(caller: Caller, place: Place) -> None:
     check_writable()
 
 
+def may_look_into(caller: Caller, place: Place) -> bool:
+    """See who has which role there, its robots and its settings: who may change them, and who sees
+    everything."""
+    return may_manage(caller, place) or sees_everything(caller)
+
+
+def check_may_look_into(caller: Caller, place: Place) -> None:
+    """Denied to all others who may see the place. What they find may be looked at while the site
+    is read-only too."""
+    if not may_look_into(caller, place):
+        raise Denied(f"Only a maintainer or owner of {place} may see this.")
+
+
 def check_may_own(caller: Caller, place: Place) -> None:
     """Denied to all but those who may say who owns the place."""
     if not may_own(caller, place):

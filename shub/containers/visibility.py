@@ -15,11 +15,11 @@ def change(place: Collection | Container, *, to: str, by: Caller) -> None:
     A container can also be as its collection (an empty word). Invalid where it would be wider.
     """
     check_may_manage(by, place)
-    allowed = _allowed(place)
-    if to not in allowed:
+    if to not in allowed(place):
+        expected = ", ".join(filter(None, allowed(place)))
         raise Invalid(
-            f"{to!r} is no visibility that {place} can have: expected "
-            f"{', '.join(filter(None, allowed))}. A container is never wider than its collection."
+            f"{to!r} is no visibility that {place} can have: expected {expected}. A container is "
+            "never wider than its collection."
         )
     with transaction.atomic():
         locked = type(place).objects.select_for_update(no_key=True).get(pk=place.pk)
@@ -41,7 +41,8 @@ def change(place: Collection | Container, *, to: str, by: Caller) -> None:
         )
 
 
-def _allowed(place: Collection | Container) -> list[str]:
+def allowed(place: Collection | Container) -> list[str]:
+    """The visibilities that it can have; an empty word is the collection's own."""
     every = Visibility.values
     if isinstance(place, Collection):
         return every

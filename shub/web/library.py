@@ -1,59 +1,81 @@
-"""`/library/ENTITY/COLLECTION[/CONTAINER]`: the address that clients print after a push."""
+"""`/library/ENTITY[/COLLECTION[/CONTAINER]]`: the address that clients print after a push."""
 
-from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
-from shub.containers import namespaces, visibility
-from shub.containers.models import Container, Visibility
-from shub.containers.permissions import containers_visible_to, may_manage, may_push
-from shub.errors import NotFound, Refusal
+from shub.containers.models import Container
+from shub.containers.permissions import (
+    collections_visible_to,
+    containers_visible_to,
+    may_manage,
+    may_push,
+)
 from shub.uploads.models import Upload
+from shub.web import places
+from shub.web.refusals import page
 from shub.web.site import caller
 
 MOST_SHOWN = 100
 
 
-def show_collection(request: HttpRequest, entity: str, collection: str) -> HttpResponse:
-    """The containers of a collection."""
-    try:
-        found = namespaces.find_collection(entity, collection, by=caller(request))
-    except NotFound as refusal:
-        raise Http404(refusal.message) from refusal
+@require_safe
+@page
+def show_entity(request: HttpRequest, entity: str) -> HttpResponse:
+    """The collections of an entity that one may see."""
+    found = places.find_entity(request, entity)
+    by = caller(request)
+    collections = collections_visible_to(by).filter(entity=found)
     return render(
         request,
-        "web/collection.html",
+        "web/entity.html",
         {
-            "collection": found,
-            "containers": containers_visible_to(caller(request))
-            .filter(collection=found)
-            .order_by("name")[:MOST_SHOWN],
-            "may_manage": may_manage(caller(request), found),
-            "visibilities": Visibility,
+            **places.heading(found, by=by),
+            "entity": found,
+            "collections": collections.order_by("name")[:MOST_SHOWN],
+            "may_push": may_push(by, found),
         },
     )
 
 
+@require_safe
+@page
+def show_collection(request: HttpRequest, entity: str, collection: str) -> HttpResponse:
+    """The containers of a collection that one may see."""
+    found = places.find_collection(request, entity, collection)
+    by = caller(request)
+    containers = containers_visible_to(by).filter(collection=found)
+    return render(
+        request,
+        "web/collection.html",
+        {
+            **places.heading(found, by=by),
+            "collection": found,
+            "containers": containers.select_related("collection").order_by("name")[:MOST_SHOWN],
+        },
+    )
+
+
+@require_safe
+@page
 def show_container(
     request: HttpRequest, entity: str, collection: str, container: str
 ) -> HttpResponse:
     """How to pull, the tags, the images; and to those who may push, what was refused and why."""
-    try:
-        found = namespaces.find_container(entity, collection, container, by=caller(request))
-    except NotFound as refusal:
-        raise Http404(refusal.message) from refusal
+    found = places.find_container(request, entity, collection, container)
+    by = caller(request)
     return render(
         request,
         "web/container.html",
         {
+            **places.heading(found, by=by),
             "container": found,
             "tags": found.tags.select_related("image__blob").order_by("name", "arch")[:MOST_SHOWN],
             "images": found.images.filter(blob__state="proven")
             .select_related("blob")
             .order_by("-created_at")[:MOST_SHOWN],
             "uploads": _uploads_for(request, found),
+            "may_manage": may_manage(by, found),
         },
     )
 
@@ -65,19 +87,3 @@ def _uploads_for(request: HttpRequest, container: Container) -> list[Upload]:
         state__in=["open", "joining", "verifying", "refused"]
     )
     return list(under_way_or_refused.order_by("-created_at")[:20])
-
-
-@login_required
-@require_POST
-def change_visibility(request: HttpRequest, entity: str, collection: str) -> HttpResponse:
-    """Say who sees a collection."""
-    try:
-        found = namespaces.find_collection(entity, collection, by=caller(request))
-        visibility.change(found, to=request.POST.get("visibility", ""), by=caller(request))
-    except NotFound as refusal:
-        raise Http404(refusal.message) from refusal
-    except Refusal as refusal:
-        messages.error(request, refusal.message)
-    else:
-        messages.success(request, f"The collection is now {found.visibility}.")
-    return redirect("collection", entity, collection)

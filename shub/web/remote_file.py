@@ -9,8 +9,8 @@ from django.views.decorators.http import require_http_methods
 
 from shub.errors import Refusal
 from shub.remote_yaml import remote_yaml
-from shub.web.site import signed_in
-from shub.web.tokens import NewTokenForm
+from shub.web.site import caller
+from shub.web.token_forms import NewTokenForm
 
 # The longest version that is read; anything else gets the form of today.
 MOST_VERSION = 20
@@ -34,7 +34,7 @@ def _with_token(request: HttpRequest) -> HttpResponse:
         messages.error(request, "Name the token that is to be made for the file.")
         return redirect("tokens")
     try:
-        text = form.issue(signed_in(request))
+        text = form.issue(caller(request))
     except Refusal as refusal:
         messages.error(request, refusal.message)
         return redirect("tokens")

@@ -1,9 +1,20 @@
 """The pages' addresses. Our own words follow a `-`, which is no legal name."""
 
-from django.urls import path, register_converter
+from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
 
-from shub.web import accounts, home, library, remote_file, tokens
+from shub.web import (
+    accounts,
+    home,
+    invitations,
+    library,
+    members,
+    place_settings,
+    remote_file,
+    robots,
+    teams,
+    tokens,
+)
 
 
 class NameConverter(StringConverter):
@@ -14,6 +25,44 @@ class NameConverter(StringConverter):
 
 register_converter(NameConverter, "name")
 
+ENTITY = "library/<name:entity>"
+COLLECTION = f"{ENTITY}/<name:collection>"
+CONTAINER = f"{COLLECTION}/<name:container>"
+
+
+def robot_pages(route: str, of: str) -> list[URLPattern]:
+    """The pages for the robots of an entity or a team."""
+    one = f"{route}/<name:robot>"
+    return [
+        path(route, robots.list_robots, name=f"{of}-robots"),
+        path(one, robots.show_robot, name=f"{of}-robot"),
+        path(f"{one}/remove", robots.remove, name=f"{of}-robot-remove"),
+        path(
+            f"{one}/tokens/<name:public_id>/revoke",
+            robots.revoke_token,
+            name=f"{of}-robot-token-revoke",
+        ),
+    ]
+
+
+def member_pages(route: str, of: str) -> list[URLPattern]:
+    """The pages for those who have a role in an entity or a collection."""
+    one = f"{route}/-/members/<int:grant>"
+    return [
+        path(f"{route}/-/members", members.members, name=f"{of}-members"),
+        path(f"{one}/role", members.change, name=f"{of}-member-role"),
+        path(f"{one}/take-away", members.take_away, name=f"{of}-member-take-away"),
+    ]
+
+
+def settings_pages(route: str, of: str) -> list[URLPattern]:
+    """What an entity, a collection and a container have in common."""
+    return [
+        path(f"{route}/-/settings", place_settings.show, name=f"{of}-settings"),
+        path(f"{route}/-/description", place_settings.describe, name=f"{of}-description"),
+    ]
+
+
 urlpatterns = [
     path("", home.show, name="home"),
     path("account/sign-in", accounts.SignInView.as_view(), name="sign-in"),
@@ -22,15 +71,54 @@ urlpatterns = [
     path("remote.yaml", remote_file.remote_file, name="remote-file"),
     path("auth/tokens", tokens.list_tokens, name="tokens"),
     path("auth/tokens/<name:public_id>/revoke", tokens.revoke, name="revoke-token"),
-    path("library/<name:entity>/<name:collection>", library.show_collection, name="collection"),
+    path("account/teams", teams.list_teams, name="teams"),
+    path("account/teams/<name:team>", teams.show_team, name="team"),
+    path("account/teams/<name:team>/members/role", teams.set_role, name="team-role"),
+    path("account/teams/<name:team>/members/remove", teams.remove_member, name="team-remove"),
     path(
-        "library/<name:entity>/<name:collection>/-/visibility",
-        library.change_visibility,
-        name="change-visibility",
+        "account/teams/<name:team>/invitations/by-name",
+        teams.invite_by_name,
+        name="team-invite-by-name",
     ),
     path(
-        "library/<name:entity>/<name:collection>/<name:container>",
-        library.show_container,
-        name="container",
+        "account/teams/<name:team>/invitations/by-link",
+        teams.invite_by_link,
+        name="team-invite-by-link",
     ),
+    path(
+        "account/teams/<name:team>/invitations/<name:public_id>/withdraw",
+        teams.withdraw,
+        name="withdraw-invitation",
+    ),
+    path("account/invitations/<name:secret>", invitations.show, name="invitation"),
+    path("account/invitations/-/accept", invitations.accept_link, name="accept-invitation"),
+    path(
+        "account/invitations/-/<name:public_id>/accept",
+        invitations.accept_by_name,
+        name="accept-invitation-by-name",
+    ),
+    path(
+        "account/invitations/-/<name:public_id>/decline",
+        invitations.decline,
+        name="decline-invitation",
+    ),
+    *robot_pages("account/teams/<name:team>/robots", "team"),
+    *robot_pages(f"{ENTITY}/-/robots", "entity"),
+    *settings_pages(ENTITY, "entity"),
+    path(f"{ENTITY}/-/default-private", place_settings.set_default_private, name="default-private"),
+    *member_pages(ENTITY, "entity"),
+    *settings_pages(COLLECTION, "collection"),
+    path(
+        f"{COLLECTION}/-/visibility", place_settings.change_visibility, name="collection-visibility"
+    ),
+    *member_pages(COLLECTION, "collection"),
+    *settings_pages(CONTAINER, "container"),
+    path(
+        f"{CONTAINER}/-/visibility", place_settings.change_visibility, name="container-visibility"
+    ),
+    path(f"{CONTAINER}/-/frozen", place_settings.freeze, name="freeze-container"),
+    path(f"{CONTAINER}/-/tags/frozen", place_settings.freeze_tag, name="freeze-tag"),
+    path(ENTITY, library.show_entity, name="entity"),
+    path(COLLECTION, library.show_collection, name="collection"),
+    path(CONTAINER, library.show_container, name="container"),
 ]

@@ -16,7 +16,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client, RequestFactory
 
 from shub.containers import search
-from shub.web import home, library
+from shub.web import home, places
 from shub.web.headers import content_security_policy
 from tests.factories import PASSWORD, Person
 
@@ -256,7 +256,7 @@ def test_no_token_and_no_password_stands_in_a_log_or_in_an_answer(
     def broken(*_: Any, **__: Any) -> None:
         raise ValueError("another fault")
 
-    monkeypatch.setattr(library.namespaces, "find_collection", broken)
+    monkeypatch.setattr(places.namespaces, "find_collection", broken)
     caplog.set_level(logging.DEBUG)
     good = {"Authorization": f"Bearer {mara.token_text}"}
     bad = {"Authorization": f"Bearer {SECRET}"}

@@ -116,7 +116,7 @@ def test_the_tokens_page_needs_a_sign_in_and_shows_a_new_token_once(
     mara: Person, browser: Client
 ) -> None:
     assert Client().get("/auth/tokens")["Location"] == "/account/sign-in?next=/auth/tokens"
-    page = browser.post("/auth/tokens", {"name": "laptop", "days": "90"})
+    page = browser.post("/auth/tokens", {"name": "laptop", "days": "90", "scopes": ["pull"]})
     assert "no-store" in page["Cache-Control"]
     text = page.context["text"]
     token = tokens.recognise(text)

@@ -1,5 +1,7 @@
 """Tokens: what clients log in with."""
 
+from datetime import timedelta
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +13,8 @@ from shub.accounts.models.user import User
 from shub.names import NAME_LENGTH, NAME_PATTERN
 from shub.public_ids import PublicIdField, public_id_rules
 
+SHOWN_AFTER_END = timedelta(days=30)
+
 
 class TokenQuerySet(models.QuerySet["Token"]):
     """Tokens, in sets."""
@@ -21,6 +25,14 @@ class TokenQuerySet(models.QuerySet["Token"]):
             Q(expires_at__isnull=True) | Q(expires_at__gt=Now()),
             revoked_at__isnull=True,
             user__is_active=True,
+        )
+
+    def recent(self) -> "TokenQuerySet":
+        """Those that open a door, and those that ended within the last month."""
+        since = timezone.now() - SHOWN_AFTER_END
+        return self.filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=since),
+            Q(revoked_at__isnull=True) | Q(revoked_at__gt=since),
         )
 
 
@@ -102,6 +114,19 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def end(self) -> str:
+        """How it ended: revoked or expired; empty while it lasts."""
+        if self.revoked_at is not None:
+            return "revoked"
+        over = self.expires_at is not None and self.expires_at <= timezone.now()
+        return "expired" if over else ""
+
+    @property
+    def bound_to(self) -> str:
+        """What it is bound to, as ENTITY or ENTITY/COLLECTION; empty where it is not."""
+        return "/".join(filter(None, [self.entity.name if self.entity else "", self.collection]))
 
     def covers(self, scope: str, *, entity_id: int, collection: str = "") -> bool:
         """Whether it is good for this, there; an empty scope stands for any.

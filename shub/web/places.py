@@ -1,0 +1,94 @@
+"""Places: entities, collections and containers by the address of a page."""
+
+from typing import Any, TypeAlias
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from shub.accounts.callers import Caller
+from shub.accounts.models import Entity
+from shub.containers import granting, namespaces
+from shub.containers.models import Collection, Container
+from shub.containers.permissions import may_look_into
+from shub.web.refusals import Moved
+from shub.web.site import caller
+
+Place: TypeAlias = Entity | Collection | Container
+
+
+def find_entity(request: HttpRequest, name: str) -> Entity:
+    """The entity of the page's address; NotFound where one may not see it."""
+    found = namespaces.find_entity(name, by=caller(request))
+    _check_present_name(request, name, found)
+    return found
+
+
+def find_collection(request: HttpRequest, entity: str, name: str) -> Collection:
+    """The collection of the page's address; NotFound where one may not see it."""
+    found = namespaces.find_collection(entity, name, by=caller(request))
+    _check_present_name(request, entity, found.entity)
+    return found
+
+
+def find_container(request: HttpRequest, entity: str, collection: str, name: str) -> Container:
+    """The container of the page's address; NotFound where one may not see it."""
+    found = namespaces.find_container(entity, collection, name, by=caller(request))
+    _check_present_name(request, entity, found.collection.entity)
+    return found
+
+
+def find(request: HttpRequest, entity: str, collection: str = "", container: str = "") -> Place:
+    """Whichever of the three the address is of."""
+    if container:
+        return find_container(request, entity, collection, container)
+    if collection:
+        return find_collection(request, entity, collection)
+    return find_entity(request, entity)
+
+
+def find_with_members(request: HttpRequest, entity: str, collection: str) -> Entity | Collection:
+    """One of the two that roles are held on."""
+    if collection:
+        return find_collection(request, entity, collection)
+    return find_entity(request, entity)
+
+
+def _check_present_name(request: HttpRequest, asked: str, entity: Entity) -> None:
+    """Moved where the page is looked at by a name that the entity had, or in another case; a form
+    is simply taken."""
+    if request.method in {"GET", "HEAD"} and asked != entity.name:
+        raise Moved(entity.name)
+
+
+def address(place: Place) -> str:
+    """Where its page is."""
+    if isinstance(place, Container):
+        within = place.collection
+        return reverse("container", args=[within.entity.name, within.name, place.name])
+    if isinstance(place, Collection):
+        return reverse("collection", args=[place.entity.name, place.name])
+    return reverse("entity", args=[place.name])
+
+
+def heading(place: Place, *, by: Caller) -> dict[str, Any]:
+    """What the head of each of its pages shows: where it is, and the pages that one may go to."""
+    if isinstance(place, Container):
+        above: list[Place] = [place.collection.entity, place.collection]
+    else:
+        above = [place.entity] if isinstance(place, Collection) else []
+    return {
+        "place": place,
+        "here": address(place),
+        "above": [(each.name, address(each)) for each in above],
+        "tabs": [(word.capitalize(), f"{address(place)}/-/{word}") for word in _words(place, by)],
+    }
+
+
+def _words(place: Place, by: Caller) -> list[str]:
+    looks = may_look_into(by, place)
+    words = []
+    if not isinstance(place, Container) and granting.may_see_members(place, by=by):
+        words.append("members")
+    if isinstance(place, Entity) and looks:
+        words.append("robots")
+    return [*words, "settings"] if looks else words
