@@ -47,6 +47,12 @@ def world(
         VERIFY_WAIT_SECONDS=0,
         # The old door leads into the default entity only.
         DEFAULT_ENTITY="mara",
+        # One address asks it all here.
+        LIMIT_BAD_TOKENS=(0, 60),
+        LIMIT_ANONYMOUS_SEARCHES=(0, 60),
+        LIMIT_USER_SEARCHES=(0, 60),
+        LIMIT_SIGN_INS=(0, 60),
+        LIMIT_FAILED_SIGN_INS=(0, 60),
     )
     with site, django_db_blocker.unblock():
         store = object_store()

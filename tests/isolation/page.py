@@ -15,7 +15,8 @@ told are compared with what stands here.
 
 ## What each role may do
 
-`s` sees that it is there and what it is like; `p` pulls its bytes; `w` writes: pushes, and sets
+`s` sees that it is there and what it is like; `r` has a role there, in person or by a team, and
+sees on its pages which; `p` pulls its bytes; `w` writes: pushes, and sets
 tags; `d` deletes images; `m` manages: settings, who sees it, members; `o` owns: says who owns it. A
 dash: nothing, and what one may not see is answered as what does not exist.
 
@@ -33,6 +34,7 @@ TITLES = {
     "private": "private",
     "narrowed": "private container in a public collection",
     "team's": "team's, private",
+    "team": "the team itself",
 }
 
 BETWEEN = """

@@ -1,16 +1,17 @@
 """Who may do what, written by hand: each role, each thing. Nothing in here asks the product.
 
-The letters: `s` sees that it is there and what it is like, `p` pulls its bytes, `w` writes (pushes,
+The letters: `s` sees that it is there and what it is like, `r` has a role there, in person or by a
+team, and sees on its pages which, `p` pulls its bytes, `w` writes (pushes,
 sets tags), `d` deletes images, `m` manages (settings, who sees it, members), `o` owns. A dash:
 nothing at all.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 WORDS = {
     "s": "see",
+    "r": "has a role",
     "p": "pull",
     "w": "push",
     "d": "delete",
@@ -21,39 +22,40 @@ WORDS = {
 # Two entities (of the user Mara, of the team Crew), and below them, under the name of who sees it:
 # a public, an internal and a private collection of Mara's, each with a container; a container that
 # is private in the public collection ("narrowed"); and a private collection of the team's.
-COLUMNS = ["mara", "crew", "public", "internal", "private", "narrowed", "team's"]
+# And the team itself, as its pages show it.
+COLUMNS = ["mara", "crew", "public", "internal", "private", "narrowed", "team's", "team"]
 
 # "of the collection(s)": granted on each of the four collections; "of the entities": on both.
 TABLE = """
-                                   mara   crew   public  internal  private  narrowed  team's
-nobody                             s      -      sp      -         -        -         -
-stranger                           s      -      sp      sp        -        -         -
-reader of the collection           s      s      sp      sp        sp       sp        sp
-writer of the collection           s      s      spw     spw       spw      spw       spw
-maintainer of the collection       s      s      spwdm   spwdm     spwdm    spwdm     spwdm
-owner of the collection            s      s      spwdmo  spwdmo    spwdmo   spwdmo    spwdmo
-reader of the entity               s      s      sp      sp        sp       sp        sp
-writer of the entity               sw     sw     spw     spw       spw      spw       spw
-maintainer of the entity           swdm   swdm   spwdm   spwdm     spwdm    spwdm     spwdm
-co-owner of the entity             swdmo  swdmo  spwdmo  spwdmo    spwdmo   spwdmo    spwdmo
-in a team that writes there        s      s      spw     spw       spw      spw       spw
-member of the team                 s      sw     sp      sp        -        -         spw
-owner of the team                  s      swdmo  sp      sp        -        -         spwdmo
-the owner                          swdmo  -      spwdmo  spwdmo    spwdmo   spwdmo    -
-administrator                      sdmo   sdmo   spdmo   spdmo     spdmo    spdmo     spdmo
-auditor                            s      s      sp      sp        sp       sp        sp
-disabled person                    s      -      sp      -         -        -         -
-robot of the entity, a writer      sw     -      spw     spw       spw      spw       -
-robot of the team                  s      sw     sp      sp        -        -         spw
-the owner's token to pull          s      -      sp      sp        sp       sp        -
-the owner's token to push          sw     -      spw     sw        sw       sw        -
-the owner's token to delete        sd     -      spd     sd        sd       sd        -
-the owner's token to manage        smo    -      spmo    smo       smo      smo       -
-… bound to another entity          s      -      sp      -         -        -         -
-… bound to the public collection   s      -      spwdmo  -         -        spwdmo    -
-… that has expired                 s      -      sp      -         -        -         -
-… that is revoked                  s      -      sp      -         -        -         -
-the owner's session                s      -      sp      -         -        -         -
+                                 mara    crew    public   internal  private  narrowed  team's   team
+nobody                           s       -       sp       -         -        -         -        -
+stranger                         s       -       sp       sp        -        -         -        -
+reader of the collection         s       s       srp      srp       srp      srp       srp      -
+writer of the collection         s       s       srpw     srpw      srpw     srpw      srpw     -
+maintainer of the collection     s       s       srpwdm   srpwdm    srpwdm   srpwdm    srpwdm   -
+owner of the collection          s       s       srpwdmo  srpwdmo   srpwdmo  srpwdmo   srpwdmo  -
+reader of the entity             sr      sr      srp      srp       srp      srp       srp      -
+writer of the entity             srw     srw     srpw     srpw      srpw     srpw      srpw     -
+maintainer of the entity         srwdm   srwdm   srpwdm   srpwdm    srpwdm   srpwdm    srpwdm   -
+co-owner of the entity           srwdmo  srwdmo  srpwdmo  srpwdmo   srpwdmo  srpwdmo   srpwdmo  -
+in a team that writes there      s       s       srpw     srpw      srpw     srpw      srpw     -
+member of the team               s       srw     sp       sp        -        -         srpw     s
+owner of the team                s       srwdmo  sp       sp        -        -         srpwdmo  sm
+the owner                        srwdmo  -       srpwdmo  srpwdmo   srpwdmo  srpwdmo   -        -
+administrator                    sdmo    sdmo    spdmo    spdmo     spdmo    spdmo     spdmo    sm
+auditor                          s       s       sp       sp        sp       sp        sp       s
+disabled person                  s       -       sp       -         -        -         -        -
+robot of the entity, a writer    sw      -       spw      spw       spw      spw       -        -
+robot of the team                s       sw      sp       sp        -        -         spw      -
+the owner's token to pull        s       -       sp       sp        sp       sp        -        -
+the owner's token to push        sw      -       spw      sw        sw       sw        -        -
+the owner's token to delete      sd      -       spd      sd        sd       sd        -        -
+the owner's token to manage      smo     -       spmo     smo       smo      smo       -        -
+… bound to another entity        s       -       sp       -         -        -         -        -
+… bound to the public collection s       -       spwdmo   -         -        spwdmo    -        -
+… that has expired               s       -       sp       -         -        -         -        -
+… that is revoked                s       -       sp       -         -        -         -        -
+the owner's session              s       -       sp       -         -        -         -        -
 """
 
 NOBODY = "nobody"
@@ -85,9 +87,9 @@ SESSION = "the owner's session"
 def _read(table: str) -> dict[str, dict[str, str]]:
     """Role → column → letters."""
     _, *lines = table.strip("\n").splitlines()
-    rows = (re.split(r"\s{2,}", line.strip()) for line in lines)
+    rows = (line.rsplit(maxsplit=len(COLUMNS)) for line in lines)
     return {
-        role: dict(zip(COLUMNS, (may.replace("-", "") for may in cells), strict=True))
+        role.strip(): dict(zip(COLUMNS, (may.replace("-", "") for may in cells), strict=True))
         for role, *cells in rows
     }
 
@@ -107,6 +109,7 @@ class Need:
     # One that lacks it is refused in the words for what is not there, though they may see it.
     hides_from_all: bool = False
     only: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 EVERYBODY = Need("everybody", "nothing: all are answered alike, as far as each may see")
@@ -116,7 +119,22 @@ PULLS = Need("pulls", "to see it, and to pull from it", "p")
 PUSHES = Need("pushes", "to push there", "w", is_known=True, hides_from_all=True)
 DELETES = Need("deletes", "to see it, and to delete there", "d", is_known=True)
 MANAGES = Need("manages", "to see it, and to manage it", "m", is_known=True)
+SEES_SIGNED_IN = Need("sees, signed in", "to be signed in, and to see it", "s", is_known=True)
 OWNS = Need("owns", "to see it, and to own it", "o", is_known=True)
+HAS_ROLE = Need(
+    "has a role",
+    "to see it, and to have a role there, or to see everything",
+    "r",
+    is_known=True,
+    also=(ADMINISTRATOR, AUDITOR),
+)
+LOOKS_INTO = Need(
+    "looks into",
+    "to see it, and to manage it or to see everything",
+    "m",
+    is_known=True,
+    also=(AUDITOR,),
+)
 ADMINISTRATORS = Need(
     "administrators", "to be an administrator", is_known=True, only=(ADMINISTRATOR,)
 )
@@ -130,11 +148,14 @@ NEEDS = [
     EVERYBODY,
     SIGNED_IN_OWN,
     SEES,
+    SEES_SIGNED_IN,
     PULLS,
     PUSHES,
     DELETES,
     MANAGES,
     OWNS,
+    HAS_ROLE,
+    LOOKS_INTO,
     SEES_ALL,
     ADMINISTRATORS,
 ]
@@ -153,7 +174,7 @@ class Answers:
 
 API = Answers("API", success=200, to_nobody=401, to_unrecognised=401, lacking=403)
 # Who is not signed in is led to where one does that; who may not is told on a page.
-PAGE = Answers("page", success=200, to_nobody=302, to_unrecognised=302, lacking=302)
+PAGE = Answers("page", success=200, to_nobody=302, to_unrecognised=302, lacking=403)
 # Nobody is asked who they are.
 OPEN = Answers("open", success=200, to_nobody=401, to_unrecognised=200, lacking=403)
 
@@ -200,7 +221,7 @@ def expected(
     if need.only:
         allowed = counted in need.only
     else:
-        allowed = not need.letter or need.letter in may or role in also
+        allowed = not need.letter or need.letter in may or role in also or counted in need.also
     if allowed:
         return Expected(but.get(role, success or door.success), allowed=True)
     if need.hides_from_all and door is API:

@@ -5,6 +5,7 @@ A row is one line where it can be: the method and the route as `urls.readable` w
 no row fails `test_every_route_has_its_rows`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,17 @@ from tests.isolation.policy import (
     API,
     DELETES,
     EVERYBODY,
+    HAS_ROLE,
+    LOOKS_INTO,
     MANAGES,
     NOBODY,
     OPEN,
+    OWNS,
     PAGE,
     PULLS,
     PUSHES,
     SEES,
+    SEES_SIGNED_IN,
     SESSION,
     SIGNED_IN_OWN,
     UNRECOGNISED,
@@ -39,6 +44,11 @@ COLUMNS = {
     "container": ["public", "internal", "private", "narrowed", "team's"],
     # What is answered alike wherever it is asked is asked of what is hidden best.
     "team's": ["team's"],
+    "team": ["team"],
+    # Robots are below one of the two.
+    "own entity": ["mara"],
+    # Containers that are as their collection.
+    "open container": ["public", "internal", "private", "team's"],
     "default": ["public", "internal", "private", "narrowed"],
 }
 
@@ -392,6 +402,24 @@ page(
 page("POST", "account/sign-out", EVERYBODY, "site", to("/account/sign-out", {}), success=302)
 page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
 
+
+def form(route: str, need: Need, kind: str, body: Any, **options: Any) -> None:
+    """A row of a page that only takes a form: a POST that changes something and leads on."""
+    address = f"/{route}".replace("<", "{").replace(">", "}")
+    make = body if callable(body) else to(address.replace("{team}", "{entity}"), body)
+    page("POST", route, need, kind, make, **{"success": 302, "changes": True, **options})
+    somewhere = re.sub(r"<(grant|public_id)>", "0", route)
+    page(
+        "GET",
+        route,
+        SIGNED_IN_OWN,
+        "site",
+        success=405,
+        note="only takes a form",
+        ask=to("/" + re.sub(r"<\w+>", "x", somewhere)),
+    )
+
+
 # ── pages: one's own things ──
 page("GET", "account/password", SIGNED_IN_OWN, "site", to("/account/password"))
 page("POST PUT", "account/password", SIGNED_IN_OWN, "site", to("/account/password", {}))
@@ -410,43 +438,201 @@ page(
     SIGNED_IN_OWN,
     "site",
     changes=True,
-    ask=to("/auth/tokens", {"name": "another", "days": "30"}),
+    ask=to("/auth/tokens", {"name": "another", "days": "30", "scopes": ["pull"]}),
 )
+form(
+    "auth/tokens/<public_id>/revoke",
+    SIGNED_IN_OWN,
+    "site",
+    to(f"/auth/tokens/{NO_ID}/revoke", {}),
+    changes=False,
+)
+
+
+# ── pages: teams ──
+TEAM = "account/teams/<team>"
+page("GET", "account/teams", SIGNED_IN_OWN, "site", to("/account/teams"))
 page(
     "POST",
-    "auth/tokens/<public_id>/revoke",
+    "account/teams",
     SIGNED_IN_OWN,
     "site",
     success=302,
-    ask=to(f"/auth/tokens/{NO_ID}/revoke", {}),
+    changes=True,
+    ask=to("/account/teams", {"name": "brand-new-team"}),
+)
+page("GET", TEAM, SEES_SIGNED_IN, "team", to("/account/teams/{entity}"))
+page("POST", TEAM, SIGNED_IN_OWN, "site", to("/account/teams/x", {}), success=405)
+MEMBER = {"username": "member-of-the-team"}
+form(f"{TEAM}/members/role", MANAGES, "team", {**MEMBER, "role": "owner"})
+form(
+    f"{TEAM}/members/remove",
+    MANAGES,
+    "team",
+    MEMBER,
+    also=("member of the team",),
+    note="everybody may leave",
+)
+form(f"{TEAM}/invitations/by-name", MANAGES, "team", {"username": "elsewhere", "role": "member"})
+form(f"{TEAM}/invitations/by-link", MANAGES, "team", {"role": "member", "days": "7"}, success=200)
+form(
+    f"{TEAM}/invitations/<public_id>/withdraw",
+    MANAGES,
+    "team",
+    to("/account/teams/{entity}/invitations/{invitation}/withdraw", {}),
+    lacking=302,
+)
+page("GET", f"{TEAM}/robots", LOOKS_INTO, "team", to("/account/teams/{entity}/robots"))
+page(
+    "POST",
+    f"{TEAM}/robots",
+    MANAGES,
+    "team",
+    success=302,
+    changes=True,
+    ask=to("/account/teams/{entity}/robots", {"name": "brand-new"}),
+)
+TOKEN = {"name": "another", "days": "30", "scopes": ["pull"]}
+page("GET", f"{TEAM}/robots/<robot>", LOOKS_INTO, "team", to("/account/teams/{entity}/robots/ci"))
+page(
+    "POST",
+    f"{TEAM}/robots/<robot>",
+    MANAGES,
+    "team",
+    changes=True,
+    ask=to("/account/teams/{entity}/robots/ci", TOKEN),
+)
+form(
+    f"{TEAM}/robots/<robot>/remove",
+    MANAGES,
+    "team",
+    to("/account/teams/{entity}/robots/ci/remove", {}),
+)
+form(
+    f"{TEAM}/robots/<robot>/tokens/<public_id>/revoke",
+    MANAGES,
+    "team",
+    changes=False,
+    body=to(f"/account/teams/{{entity}}/robots/ci/tokens/{NO_ID}/revoke", {}),
 )
 page(
     "GET",
-    "auth/tokens/<public_id>/revoke",
+    "account/invitations/<secret>",
+    EVERYBODY,
+    "site",
+    lambda scene: Ask(f"/account/invitations/{scene.world.link}"),
+)
+page(
+    "POST",
+    "account/invitations/<secret>",
+    EVERYBODY,
+    "site",
+    to("/account/invitations/x", {}),
+    success=405,
+)
+form(
+    "account/invitations/-/accept",
     SIGNED_IN_OWN,
     "site",
-    success=405,
-    ask=to(f"/auth/tokens/{NO_ID}/revoke"),
+    lambda scene: Ask("/account/invitations/-/accept", {"secret": scene.world.link}),
+    note="by the link's secret",
+)
+form(
+    "account/invitations/-/<public_id>/accept",
+    SIGNED_IN_OWN,
+    "site",
+    success=404,
+    changes=False,
+    body=to(f"/account/invitations/-/{NO_ID}/accept", {}),
+)
+form(
+    "account/invitations/-/<public_id>/decline",
+    SIGNED_IN_OWN,
+    "site",
+    changes=False,
+    body=to(f"/account/invitations/-/{NO_ID}/decline", {}),
 )
 
-# ── pages: collections and containers ──
-COLLECTION = "library/<entity>/<collection>"
-page("GET POST", COLLECTION, SEES, "collection", to("/library/{entity}/{collection}"))
+# ── pages: entities, collections and containers ──
+ENTITY = "library/<entity>"
+COLLECTION = f"{ENTITY}/<collection>"
+CONTAINER = f"{COLLECTION}/<container>"
+for route, kind in ((ENTITY, "entity"), (COLLECTION, "collection"), (CONTAINER, "container")):
+    address = f"/{route}".replace("<", "{").replace(">", "}")
+    page("GET", route, SEES, kind, to(address))
+    page("POST", route, EVERYBODY, kind, to(address, {}), success=405)
+    page("GET", f"{route}/-/settings", LOOKS_INTO, kind, to(f"{address}/-/settings"))
+    page(
+        "POST",
+        f"{route}/-/settings",
+        SIGNED_IN_OWN,
+        kind,
+        to(f"{address}/-/settings", {}),
+        success=405,
+    )
+    form(f"{route}/-/description", MANAGES, kind, {"description": "brand-new"})
+    if kind != "container":
+        page("GET", f"{route}/-/members", HAS_ROLE, kind, to(f"{address}/-/members"))
+        page(
+            "POST",
+            f"{route}/-/members",
+            MANAGES,
+            kind,
+            success=302,
+            changes=True,
+            ask=to(f"{address}/-/members", {"holder": "elsewhere", "role": "10"}),
+        )
+        page(
+            "POST",
+            f"{route}/-/members",
+            OWNS,
+            kind,
+            success=302,
+            changes=True,
+            note="an owner",
+            ask=to(f"{address}/-/members", {"holder": "elsewhere", "role": "40"}),
+        )
+        form(f"{route}/-/members/<grant>/role", MANAGES, kind, {"role": "20"})
+        form(f"{route}/-/members/<grant>/take-away", MANAGES, kind, {})
+page("GET", f"{ENTITY}/-/robots", LOOKS_INTO, "entity", to("/library/{entity}/-/robots"))
 page(
-    "GET POST",
-    f"{COLLECTION}/<container>",
-    SEES,
-    "container",
-    to("/library/{entity}/{collection}/{container}"),
+    "POST",
+    f"{ENTITY}/-/robots",
+    MANAGES,
+    "entity",
+    success=302,
+    changes=True,
+    ask=to("/library/{entity}/-/robots", {"name": "brand-new", "role": "20"}),
 )
 page(
     "GET",
-    f"{COLLECTION}/-/visibility",
-    SIGNED_IN_OWN,
-    "collection",
-    success=405,
-    ask=to("/library/{entity}/{collection}/-/visibility"),
+    f"{ENTITY}/-/robots/<robot>",
+    LOOKS_INTO,
+    "own entity",
+    to("/library/{entity}/-/robots/ci"),
 )
+page(
+    "POST",
+    f"{ENTITY}/-/robots/<robot>",
+    MANAGES,
+    "own entity",
+    changes=True,
+    ask=to("/library/{entity}/-/robots/ci", TOKEN),
+)
+form(
+    f"{ENTITY}/-/robots/<robot>/remove",
+    MANAGES,
+    "own entity",
+    to("/library/{entity}/-/robots/ci/remove", {}),
+)
+form(
+    f"{ENTITY}/-/robots/<robot>/tokens/<public_id>/revoke",
+    MANAGES,
+    "own entity",
+    changes=False,
+    body=to(f"/library/{{entity}}/-/robots/ci/tokens/{NO_ID}/revoke", {}),
+)
+form(f"{ENTITY}/-/default-private", MANAGES, "entity", {"default_private": "on"})
 
 
 def other_visibility(scene: Scene) -> Ask:
@@ -457,12 +643,7 @@ def other_visibility(scene: Scene) -> Ask:
     return Ask(address, {"visibility": narrower})
 
 
-page(
-    "POST",
-    f"{COLLECTION}/-/visibility",
-    MANAGES,
-    "collection",
-    other_visibility,
-    success=302,
-    changes=True,
-)
+form(f"{COLLECTION}/-/visibility", MANAGES, "collection", other_visibility)
+form(f"{CONTAINER}/-/visibility", MANAGES, "open container", {"visibility": "private"})
+form(f"{CONTAINER}/-/frozen", MANAGES, "container", {"frozen": "yes"})
+form(f"{CONTAINER}/-/tags/frozen", MANAGES, "container", {"frozen": "yes", "tag": "latest"})

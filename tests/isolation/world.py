@@ -7,7 +7,7 @@ hashes, sizes, ids. None of them may be in an answer to those who do not see the
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -18,7 +18,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection, transaction
 from django.utils import timezone
 
-from shub.accounts import tokens
+from shub.accounts import invitations, tokens
+from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
 from shub.containers.models import Collection, Container, Grant, Image, Role, Tag
 from shub.storage import ObjectStore
@@ -51,6 +52,9 @@ class Place:
     collection_id: str = NO_ID
     container_id: str = NO_ID
     image_id: str = NO_ID
+    # A role that somebody else was granted there; an invitation of the team's.
+    grant: str = "999999999"
+    invitation: str = NO_ID
     row: Container | None = None
 
     @property
@@ -62,8 +66,19 @@ class Place:
         """Everything by which a request can name it, and what to call that."""
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name not in {"column", "entity_column", "row"}:
-                yield value, f"<{each.name}>"
+            if each.name == "grant":
+                yield f"/members/{value}/", "/members/<grant>/"
+            elif each.name not in {"column", "entity_column", "row"}:
+                yield value, "<id>" if value in {NO_ID, *self._ids()} else f"<{each.name}>"
+
+    def _ids(self) -> tuple[str, ...]:
+        return (
+            self.entity_id,
+            self.collection_id,
+            self.container_id,
+            self.image_id,
+            self.invitation,
+        )
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,8 @@ class World:
     # Column → words that only those who see that have to see.
     secrets: dict[str, list[str]] = field(default_factory=dict)
     base: str = ""
+    # The secret of an invitation into a team that nobody of the roles owns.
+    link: str = ""
     # What was answered for things that are not there.
     told: dict[Any, Any] = field(default_factory=dict)
     # An upload in the store that nobody may end: its key, its id, its part's etag.
@@ -105,7 +122,7 @@ class World:
             "absent-tool",
             **nothing,
         )
-        if place.column not in self.containers:
+        if place.column in {"mara", "crew", "team"}:
             return [elsewhere]
         collection = place.collection if place.column == "narrowed" else "absent-set"
         beside = Place("absent", "absent", place.entity, collection, "absent-tool", **nothing)
@@ -119,6 +136,7 @@ def build(store: ObjectStore) -> World:
     _things(world)
     _grants(world)
     _tokens(world)
+    _invitations(world)
     _secrets(world)
     for table in connection.introspection.table_names():
         if table.startswith(("containers_", "accounts_", "uploads_")):
@@ -219,11 +237,7 @@ def _things(world: World) -> None:
     for name, entity in world.entities.items():
         entity.refresh_from_db()
         below = world.places["public" if name == "mara" else "team's"]
-        world.places[name] = Place(**{**_fields(below), "column": name, "entity_column": name})
-
-
-def _fields(place: Place) -> dict[str, Any]:
-    return {each.name: getattr(place, each.name) for each in fields(place)}
+        world.places[name] = replace(below, column=name, entity_column=name, row=None)
 
 
 def _place(column: str, container: Container) -> Place:
@@ -266,6 +280,14 @@ def _grants(world: World) -> None:
     for each in shared:
         guests = Team.objects.get(name="hidden-guests")
         Grant.objects.create(collection=each, team=guests, role=Role.WRITER)
+    for column, place in world.places.items():
+        on = (
+            {"entity": world.entities[column]}
+            if column in world.entities
+            else {"collection": world.collections[column]}
+        )
+        held, _ = Grant.objects.get_or_create(**on, user=world.people["host"], role=Role.READER)
+        world.places[column] = replace(place, grant=str(held.pk))
     robot = world.people["robot of the entity, a writer"]
     Grant.objects.create(entity=world.entities["mara"], user=robot, role=Role.WRITER)
     disabled = world.people["disabled person"]
@@ -311,6 +333,22 @@ def _tokens(world: World) -> None:
     world.actors[policy.NOBODY] = Actor()
 
 
+def _invitations(world: World) -> None:
+    """One into the team, and one into another team whose link is known."""
+    owner = Caller(world.people["owner of the team"])
+    into, _ = invitations.invite_by_link(
+        team=Team.objects.get(name="crew"), role="member", note="for whom it is", by=owner
+    )
+    _, world.link = invitations.invite_by_link(
+        team=Team.objects.get(name="hidden-guests"),
+        role="member",
+        by=Caller(world.people["host"]),
+    )
+    world.places["team"] = replace(
+        world.places["crew"], column="team", invitation=into.public_id, row=None
+    )
+
+
 def _token(user: User, **given: Any) -> str:
     token, text = tokens.issue(user=user, name="for the table", **given)
     # Or the first request would write down that it is used.
@@ -352,13 +390,21 @@ def _secrets(world: World) -> None:
         if column != "narrowed":
             world.secrets[column] += [row.name, row.public_id, row.description]
     crew = world.entities["crew"]
-    world.secrets["crew"] = [crew.public_id, "the-crew-says-what-it-does", "9876543210"]
+    world.secrets["crew"] = [crew.public_id, "9876543210"]
+    team = Team.objects.get(name="crew")
+    world.secrets["team"] = [
+        team.public_id,
+        team.description,
+        world.places["team"].invitation,
+        "for whom it is",
+    ]
 
 
 # ── what has changed ──
 UNWATCHED = frozenset(
     {
         "auth_permission",
+        "cache_entry",
         "django_content_type",
         "django_migrations",
         "django_session",
