@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, User
+from shub.accounts.users import user_named
 from shub.audit import trail
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.names import check_name, folded
@@ -97,7 +98,7 @@ def set_role(*, team: Team, username: str, role: str, by: Caller) -> None:
 def remove(*, team: Team, username: str, by: Caller) -> None:
     """Take somebody out of the team; everybody may take out themselves."""
     user = _signed_in(by)
-    if username.casefold() != user.username.casefold():
+    if user_named(username) != user:
         check_may_decide(by, team)
     with transaction.atomic():
         membership = _locked_membership(team, username)
@@ -135,7 +136,7 @@ def _locked_membership(team: Team, username: str) -> TeamMembership:
     """The membership, and the whole team locked: two who leave at once wait for each other."""
     Team.objects.select_for_update().get(pk=team.pk)
     memberships = team.memberships.select_related("user")
-    found = first(memberships.filter(user__username__iexact=username))
+    found = first(memberships.filter(user=user_named(username)))
     if found is None:
         raise NotFound(f"{username!r} is not in the team {team}.")
     return found
