@@ -21,6 +21,7 @@ from shub.accounts.models import Entity, Token, User
 from shub.audit import trail
 from shub.errors import Denied, Invalid, NotFound
 from shub.names import check_name, folded
+from shub.rows import first
 from shub.statements import Statement
 
 PREFIX = "shub_"
@@ -102,6 +103,16 @@ def recognise(text: str) -> Token | None:
     if not has_token_form(text):
         return None
     return BY_DIGEST.row(digest=digest(text))
+
+
+def at_present(by: Caller) -> Caller:
+    """The caller as they count now; nobody where they were disabled, or their token has ended."""
+    user = first(User.objects.filter(pk=by.known.pk, is_active=True))
+    token = None
+    if by.token is not None:
+        token = first(Token.objects.valid().select_related("entity").filter(pk=by.token.pk))
+    ended = user is None or (by.token is not None and token is None)
+    return Caller(address=by.address) if ended else Caller(user, token, by.address)
 
 
 def note_use(token: Token, *, address: str) -> None:

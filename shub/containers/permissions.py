@@ -168,6 +168,12 @@ def may_push(caller: Caller, place: Place | None) -> bool:
     return user is not None and user.is_administrator and _entity_of(place).is_sites
 
 
+def may_still_push(caller: Caller, place: Place) -> bool:
+    """As `may_push`, for what was asked for a while ago: the token may have been revoked since."""
+    revoked = caller.token is not None and caller.token.revoked_at is not None
+    return not revoked and may_push(caller, place)
+
+
 def may_delete(caller: Caller, place: Place) -> bool:
     """Remove images that are in it, and their tags."""
     return _may_change(caller, place, Scope.DELETE, Role.MAINTAINER)
