@@ -7,10 +7,11 @@ from typing import NoReturn
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from shub.accounts.callers import Caller
-from shub.accounts.models import Entity, Team, TeamMembership, User
+from shub.accounts.models import Entity, Invitation, Team, TeamMembership, User
 from shub.accounts.users import user_named
 from shub.audit import trail
 from shub.errors import Conflict, Denied, Invalid, NotFound
@@ -90,6 +91,7 @@ def set_role(*, team: Team, username: str, role: str, by: Caller) -> None:
             return
         if membership.role == Role.OWNER:
             _check_another_owner(team, membership)
+            _withdraw_invitations(team, Q(created_by=membership.user))
         membership.role = role
         membership.save(update_fields=["role"])
         _record("team.role", team, by=by, user=membership.user.username, role=role)
@@ -104,6 +106,7 @@ def remove(*, team: Team, username: str, by: Caller) -> None:
         membership = _locked_membership(team, username)
         if membership.role == Role.OWNER:
             _check_another_owner(team, membership)
+        _withdraw_invitations(team, Q(created_by=membership.user) | Q(user=membership.user))
         membership.delete()
         _record("team.left", team, by=by, user=membership.user.username)
 
@@ -140,6 +143,11 @@ def _locked_membership(team: Team, username: str) -> TeamMembership:
     if found is None:
         raise NotFound(f"{username!r} is not in the team {team}.")
     return found
+
+
+def _withdraw_invitations(team: Team, which: Q) -> None:
+    """Whoever is taken out comes back by none that is left, and brings nobody in."""
+    Invitation.objects.open().filter(which, team=team).update(withdrawn_at=timezone.now())
 
 
 def _check_another_owner(team: Team, membership: TeamMembership) -> None:
