@@ -121,6 +121,7 @@ def accept(invitation: Invitation, *, by: Caller) -> None:
     user = by.known
     if by.token is not None:
         raise Denied("Invitations are accepted by who is signed in to the pages, not by tokens.")
+    teams.refuse_auditor(user)
     with transaction.atomic():
         taken = (
             Invitation.objects.open().filter(pk=invitation.pk).update(accepted_at=timezone.now())

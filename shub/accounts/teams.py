@@ -27,6 +27,7 @@ def create(*, name: str, description: str, by: Caller) -> Team:
     Conflict when a user's, a team's or the site's entity has the name, or had it.
     """
     user = _signed_in(by)
+    refuse_auditor(user)
     if not may_create(by):
         raise Denied("Only administrators make teams here. Ask one of them.")
     name = folded(name.strip())
@@ -43,9 +44,10 @@ def create(*, name: str, description: str, by: Caller) -> Team:
 
 
 def may_create(by: Caller) -> bool:
-    """Make teams: everybody who is signed in, or administrators only, as the setting says."""
+    """Make teams: everybody who is signed in, auditors apart, or administrators only, as the
+    setting says."""
     user = by.user
-    if user is None or by.token is not None or not user.is_active:
+    if user is None or by.token is not None or not user.is_active or user.is_auditor:
         return False
     return settings.TEAM_CREATION != "administrators" or user.is_administrator
 
@@ -133,6 +135,12 @@ def check_may_decide(by: Caller, team: Team) -> None:
     """Denied to all but the team's owners and administrators."""
     if not may_decide(by, team):
         raise Denied(f"Only an owner of the team {team} may do this.")
+
+
+def refuse_auditor(user: User) -> None:
+    """Denied to auditors: they make no team and join none."""
+    if user.is_auditor:
+        raise Denied("An auditor sees everything, and changes nothing.")
 
 
 def _locked_membership(team: Team, username: str) -> TeamMembership:
