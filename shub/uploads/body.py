@@ -40,8 +40,9 @@ def receive(upload: Upload, content: Readable) -> None:
     try:
         parts = _store_parts(upload, content)
         # A body may take hours: who sends it is asked once more whether they may.
-        pushable_image(upload.announced_id, by=tokens.at_present(upload.pusher))
-        joining.hand_over(upload, parts)
+        by = tokens.at_present(upload.pusher)
+        pushable_image(upload.announced_id, by=by)
+        joining.hand_over(upload, parts, by=by)
     except BaseException:
         if Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(state=State.ABORTED):
             ending.drop_parts(upload)
