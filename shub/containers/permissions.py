@@ -159,9 +159,13 @@ def may_view_entity(caller: Caller, entity: Entity | None) -> bool:
 
 
 def may_push(caller: Caller, place: Place | None) -> bool:
-    """Make what is missing below it, send images, set tags."""
+    """Make what is missing below it, send images, set tags.
+
+    Where nothing is there, as much is asked as of something hidden.
+    """
     if place is None:
-        return may_view(caller, None)
+        _has(caller, NOWHERE, Scope.PUSH, Role.WRITER)
+        return False
     if _has(caller, place, Scope.PUSH, Role.WRITER):
         return True
     user = _acting(caller, place, Scope.PUSH)
