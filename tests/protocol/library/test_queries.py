@@ -37,7 +37,7 @@ MOST = {
     ("POST", "/v1/containers"): 4,
     ("GET", "/v1/images/{ref}"): 2,
     ("POST", "/v1/images"): 7,
-    ("DELETE", "/v1/images/{ref}"): 19,
+    ("DELETE", "/v1/images/{ref}"): 20,
     ("GET", "/v1/imagefile/{ref}"): 3,
     ("POST", "/v1/imagefile/{ref}"): 17,  # the rights once more, after the last byte
     ("GET", "/v1/search"): 10,  # one of them counts it
