@@ -41,13 +41,14 @@ NOWHERE = Entity(pk=0)
 
 # ── roles ──
 def role_on(user: User, place: Place) -> int:
-    """The highest role that the user has there; 0 for none. One query, or none."""
+    """The highest role that the user has there; 0 for none. One query, or none.
+
+    The same query for whatever place: the time that a no takes does not tell what is there.
+    """
     entity, collection = _entity_of(place), _collection_of(place)
     if entity.user_id == user.pk:
         return Role.OWNER
-    where = Q(entity=entity.pk)
-    if collection is not None and collection.pk is not None:
-        where |= Q(collection=collection.pk)
+    where = Q(entity=entity.pk) | Q(collection=(collection and collection.pk) or NOWHERE.pk)
     granted = grants_of(user).filter(where).values_list("role")
     held = granted.union(_by_team(user, entity), all=True)
     return 0 if entity.retired_at else max((role for (role,) in held), default=0)
@@ -71,7 +72,7 @@ def _by_team(user: User, entity: Entity) -> QuerySet[Any, Any]:
         own = Team.objects.filter(entity=entity.pk, robots=user)
         return own.values_list(Value(int(Role.WRITER)))
     owns = When(role=TeamMembership.Role.OWNER, then=Value(int(Role.OWNER)))
-    in_team = TeamMembership.objects.filter(team=entity.team_id, user=user)
+    in_team = TeamMembership.objects.filter(team__entity=entity.pk, user=user)
     return in_team.values_list(Case(owns, default=Value(int(Role.WRITER))))
 
 

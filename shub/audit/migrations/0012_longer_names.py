@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0003_where_from")]
+    dependencies = [("audit", "0011_kept_for_a_time")]
 
     operations = [
         migrations.AlterField(

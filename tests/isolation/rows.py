@@ -1,0 +1,649 @@
+"""The table's rows: what each route asks of the caller, and a request that shows it.
+
+A row is one line where it can be: the method and the route as `urls.readable` writes it, the need
+(`policy.NEEDS`), the kind of thing that it is about, and the request of a scene. A route that has
+no row fails `test_every_route_has_its_rows`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.isolation.policy import (
+    API,
+    DELETES,
+    EVERYBODY,
+    HAS_ROLE,
+    LOOKS_INTO,
+    MANAGES,
+    NOBODY,
+    OPEN,
+    OWNS,
+    PAGE,
+    PULLS,
+    PUSHES,
+    SEES,
+    SEES_SIGNED_IN,
+    SESSION,
+    SIGNED_IN_OWN,
+    UNRECOGNISED,
+    Answers,
+    Need,
+)
+from tests.isolation.requests import Ask
+from tests.isolation.world import CLAIMED, NO_ID, Scene
+
+Make = Callable[[Scene], Ask]
+
+# The things that a row is tried on, by their kind.
+COLUMNS = {
+    "site": [""],
+    "entity": ["mara", "crew"],
+    "collection": ["public", "internal", "private", "team's"],
+    "container": ["public", "internal", "private", "narrowed", "team's"],
+    # What is answered alike wherever it is asked is asked of what is hidden best.
+    "team's": ["team's"],
+    "team": ["team"],
+    # Robots are below one of the two.
+    "own entity": ["mara"],
+    # Containers that are as their collection.
+    "open container": ["public", "internal", "private", "team's"],
+    "default": ["public", "internal", "private", "narrowed"],
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to ask at one route.
+
+    `success` and `lacking` are statuses where they are not the door's usual ones: what one gets who
+    may, and who sees the thing and may not. `changes`: whoever may has changed something then, and
+    nobody else has. `but`: of those who may, roles that get another status; `also`: roles that may
+    beyond the table; `note` has the reason.
+    """
+
+    route: str
+    methods: tuple[str, ...]
+    need: Need
+    kind: str
+    ask: Make
+    door: Answers
+    success: int = 0
+    lacking: int = 0
+    changes: bool = False
+    but: Mapping[str, int] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        """The things to try it on."""
+        return COLUMNS[self.kind]
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.methods)} {self.route}" + (f" ({self.note})" if self.note else "")
+
+
+ROWS: list[Row] = []
+
+
+def row(methods: str, route: str, need: Need, kind: str, ask: Make, **options: Any) -> None:
+    """A row of the API."""
+    given = {"door": API, **options}
+    ROWS.append(Row(route, tuple(methods.split()), need, kind, ask, **given))
+
+
+def page(methods: str, route: str, need: Need, kind: str, ask: Make, **options: Any) -> None:
+    """A row of the pages."""
+    row(methods, route, need, kind, ask, door=PAGE, **options)
+
+
+def to(address: str, body: Any = None, **headers: str) -> Make:
+    """The request to this address, which may name parts of the thing: `/v1/entities/{entity}`."""
+    return lambda scene: Ask(filled(address, scene), filled_body(body, scene), headers)
+
+
+def filled(text: str, scene: Scene) -> str:
+    """The text with the thing's own names in it."""
+    place = scene.place
+    return text.format(**{each: getattr(place, each) for each in place.__dataclass_fields__})
+
+
+def filled_body(body: Any, scene: Scene) -> Any:
+    """The same of each value of a body."""
+    if isinstance(body, dict):
+        return {name: filled_body(value, scene) for name, value in body.items()}
+    return filled(body, scene) if isinstance(body, str) else body
+
+
+# ── the API: the site itself ──
+NO_GOOD_TOKEN = dict.fromkeys((NOBODY, SESSION, *UNRECOGNISED), 404)
+row(
+    "GET",
+    "assets/config/config.prod.json",
+    EVERYBODY,
+    "site",
+    to("/assets/config/config.prod.json"),
+    door=OPEN,
+)
+row("GET", "version", EVERYBODY, "site", to("/version"), door=OPEN)
+row(
+    "GET",
+    "v1/token-status",
+    EVERYBODY,
+    "site",
+    to("/v1/token-status"),
+    but=NO_GOOD_TOKEN,
+    door=OPEN,
+    note="404 where the token is not good",
+)
+row("GET", "v1/rbac/users/current", SIGNED_IN_OWN, "site", to("/v1/rbac/users/current"))
+row(
+    "GET",
+    "v1/oci-redirect",
+    EVERYBODY,
+    "team's",
+    door=OPEN,
+    success=404,
+    ask=to("/v1/oci-redirect?namespace={entity}%2F{collection}%2F{container}&accessTypes=pull"),
+)
+row("GET", "v1/search", EVERYBODY, "container", to("/v1/search?value=isolated"))
+row("GET", "v1/search", EVERYBODY, "container", to("/v1/search?value={container}"), note="by name")
+row(
+    "GET",
+    "v1/search",
+    EVERYBODY,
+    "container",
+    to("/v1/search?value={entity}/{collection}/{container}"),
+    note="by path",
+)
+
+# ── the API: reading ──
+row("GET", "v1/entities/<entity>", SEES, "entity", to("/v1/entities/{entity}"))
+row(
+    "GET",
+    "v1/collections/<entity>/<collection>",
+    SEES,
+    "collection",
+    to("/v1/collections/{entity}/{collection}"),
+)
+row(
+    "GET",
+    "v1/containers/<entity>/<collection>/<container>",
+    SEES,
+    "container",
+    to("/v1/containers/{entity}/{collection}/{container}"),
+)
+for version in ("v1", "v2"):
+    row(
+        "GET",
+        f"{version}/tags/<container_id>",
+        SEES,
+        "container",
+        to(f"/{version}/tags/{{container_id}}"),
+    )
+REF = "{entity}/{collection}/{container}"
+for tag, way in (
+    (":latest", "by tag"),
+    (":latest?arch=amd64", "by tag and arch"),
+    (":sha256.{digest}", "by hash"),
+    (":sif.{sif_id}", "by SIF id"),
+):
+    row("GET", "v1/images/<ref>", SEES, "container", to(f"/v1/images/{REF}{tag}"), note=way)
+    row(
+        "GET",
+        "v1/imagefile/<ref>",
+        PULLS,
+        "container",
+        to(f"/v1/imagefile/{REF}{tag}"),
+        note=way,
+        success=303 if "arch" in tag else 200,
+        but={} if "arch" in tag else {NOBODY: 303, SESSION: 303},
+    )
+    row("HEAD", "v1/imagefile/<ref>", PULLS, "container", to(f"/v1/imagefile/{REF}{tag}"), note=way)
+
+# ── the API: pushing ──
+BOUND = "… bound to the public collection"
+row(
+    "POST",
+    "v1/entities",
+    PUSHES,
+    "entity",
+    to("/v1/entities", {"name": "{entity}"}),
+    also=(BOUND,),
+    note="a token for one collection begins here too",
+)
+row(
+    "POST",
+    "v1/collections",
+    PUSHES,
+    "entity",
+    changes=True,
+    ask=to("/v1/collections", {"name": "brand-new", "entity": "{entity_id}"}),
+)
+row(
+    "POST",
+    "v1/containers",
+    PUSHES,
+    "collection",
+    changes=True,
+    ask=to("/v1/containers", {"name": "brand-new", "collection": "{collection_id}"}),
+)
+row(
+    "POST",
+    "v1/images",
+    PUSHES,
+    "container",
+    changes=True,
+    note="of a new hash",
+    ask=to("/v1/images", {"hash": f"sha256.{'7' * 64}", "container": "{container_id}"}),
+)
+row(
+    "POST",
+    "v1/images",
+    PUSHES,
+    "container",
+    note="of the hash that is there",
+    ask=to("/v1/images", {"hash": "sha256.{digest}", "container": "{container_id}"}),
+)
+NEW_TAG = {"Tag": "brand-new", "ImageID": "{image_id}"}
+row(
+    "POST",
+    "v1/tags/<container_id>",
+    PUSHES,
+    "container",
+    changes=True,
+    ask=to("/v1/tags/{container_id}", NEW_TAG),
+)
+row(
+    "POST",
+    "v2/tags/<container_id>",
+    PUSHES,
+    "container",
+    changes=True,
+    ask=to("/v2/tags/{container_id}", {**NEW_TAG, "Arch": "amd64"}),
+)
+
+
+def one_body(scene: Scene) -> Ask:
+    """A whole image, to the registry itself."""
+    return Ask(f"/v1/imagefile/{scene.claim()}", CLAIMED)
+
+
+def beginning(way: str) -> Make:
+    """Begin to send the bytes of an image that was announced."""
+    return lambda scene: Ask(f"/v2/imagefile/{scene.claim()}{way}", {"filesize": len(CLAIMED)})
+
+
+def part(scene: Scene) -> Ask:
+    """An address for a part of an upload that one has begun."""
+    image, upload, _ = scene.upload()
+    return Ask(f"/v2/imagefile/{image}/_multipart", part_of(upload))
+
+
+def part_of(upload: str) -> dict[str, Any]:
+    """What is sent for an address."""
+    return {"uploadID": upload, "partNumber": 1, "partSize": len(CLAIMED)}
+
+
+def ending(scene: Scene) -> Ask:
+    """The end of an upload that one has begun, whose bytes are there."""
+    image, upload, etag = scene.upload(sent=True)
+    return Ask(f"/v2/imagefile/{image}/_multipart_complete", end_of(upload, etag))
+
+
+def end_of(upload: str, etag: str) -> dict[str, Any]:
+    """What is sent at the end."""
+    return {"uploadID": upload, "completedParts": [{"partNumber": 1, "token": etag}]}
+
+
+def abortion(scene: Scene) -> Ask:
+    """The end of an upload that one has begun and gives up."""
+    image, upload, _ = scene.upload(sent=True)
+    return Ask(f"/v2/imagefile/{image}/_multipart_abort", {"uploadID": upload})
+
+
+def anothers(way: str, body: Callable[[str, str], dict[str, Any]]) -> Make:
+    """The same with an upload that somebody else has begun."""
+
+    def ask(scene: Scene) -> Ask:
+        image, upload, etag = scene.upload(whose=scene.world.people["elsewhere"], sent=True)
+        return Ask(f"/v2/imagefile/{image}/{way}", body(upload, etag))
+
+    return ask
+
+
+PARTS = "v2/imagefile/<image_id>/_multipart"
+row("POST", "v1/imagefile/<ref>", PUSHES, "container", one_body, changes=True)
+row("POST", "v2/imagefile/<image_id>", PUSHES, "container", beginning(""), changes=True)
+row(
+    "PUT",
+    "v2/imagefile/<image_id>/_complete",
+    PUSHES,
+    "container",
+    to("/v2/imagefile/{image_id}/_complete", {}),
+)
+row("POST", PARTS, PUSHES, "container", beginning("/_multipart"), changes=True)
+row("PUT", PARTS, PUSHES, "container", part)
+row("PUT", f"{PARTS}_complete", PUSHES, "container", ending, changes=True)
+row("PUT", f"{PARTS}_abort", PUSHES, "container", abortion, changes=True)
+for way, body in (
+    ("_multipart", lambda upload, _: part_of(upload)),
+    ("_multipart_complete", end_of),
+    ("_multipart_abort", lambda upload, _: {"uploadID": upload}),
+):
+    row(
+        "PUT",
+        f"v2/imagefile/<image_id>/{way}",
+        PUSHES,
+        "container",
+        anothers(way, body),
+        success=409,
+        note="an upload of another's",
+    )
+
+# ── the API: deleting ──
+row(
+    "DELETE",
+    "v1/images/<ref>",
+    DELETES,
+    "container",
+    to(f"/v1/images/{REF}:latest?arch=amd64"),
+    changes=True,
+    note="by tag",
+)
+row(
+    "DELETE",
+    "v1/images/<ref>",
+    DELETES,
+    "container",
+    to(f"/v1/images/{REF}:sha256.{{digest}}"),
+    changes=True,
+    note="by hash",
+)
+
+# ── the API: addresses at which there is nothing, and other doors ──
+for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"):
+    for route, address in (
+        ("v[12](?:/|$)", "/v2/{entity}/{collection}/{container}/manifests/latest"),
+        ("(?:api|container)/", "/api/collections/{entity}/{collection}"),
+    ):
+        row(method, route, EVERYBODY, "team's", to(address), door=OPEN, success=404)
+row(
+    "GET",
+    "pks/lookup",
+    EVERYBODY,
+    "team's",
+    door=OPEN,
+    ask=to("/pks/lookup?op=index&options=mr&search={container}"),
+)
+row("POST", "pks/add", EVERYBODY, "site", to("/pks/add", {}), door=OPEN, success=403)
+for prefix in ("", "api/"):
+    row(
+        "GET",
+        f"{prefix}container/<collection>/<name>",
+        SEES,
+        "default",
+        door=OPEN,
+        ask=to(f"/{prefix}container/{{collection}}/{{container}}:latest"),
+    )
+
+# ── pages: for everybody ──
+page("GET POST", "", EVERYBODY, "site", to("/"))
+page("GET", "account/sign-in", EVERYBODY, "site", to("/account/sign-in"))
+page(
+    "POST PUT",
+    "account/sign-in",
+    EVERYBODY,
+    "site",
+    to("/account/sign-in", {"username": "mara", "password": "a wrong one"}),
+)
+page("POST", "account/sign-out", EVERYBODY, "site", to("/account/sign-out", {}), success=302)
+page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
+
+
+def form(route: str, need: Need, kind: str, body: Any, **options: Any) -> None:
+    """A row of a page that only takes a form: a POST that changes something and leads on."""
+    address = f"/{route}".replace("<", "{").replace(">", "}")
+    make = body if callable(body) else to(address.replace("{team}", "{entity}"), body)
+    page("POST", route, need, kind, make, **{"success": 302, "changes": True, **options})
+    somewhere = re.sub(r"<(grant|public_id)>", "0", route)
+    page(
+        "GET",
+        route,
+        SIGNED_IN_OWN,
+        "site",
+        success=405,
+        note="only takes a form",
+        ask=to("/" + re.sub(r"<\w+>", "x", somewhere)),
+    )
+
+
+# ── pages: one's own things ──
+page("GET", "account/password", SIGNED_IN_OWN, "site", to("/account/password"))
+page("POST PUT", "account/password", SIGNED_IN_OWN, "site", to("/account/password", {}))
+page(
+    "POST",
+    "remote.yaml",
+    SIGNED_IN_OWN,
+    "site",
+    changes=True,
+    ask=to("/remote.yaml", {"name": "for the file", "days": "30"}),
+)
+page("GET", "auth/tokens", SIGNED_IN_OWN, "site", to("/auth/tokens"))
+page(
+    "POST",
+    "auth/tokens",
+    SIGNED_IN_OWN,
+    "site",
+    changes=True,
+    ask=to("/auth/tokens", {"name": "another", "days": "30", "scopes": ["pull"]}),
+)
+form(
+    "auth/tokens/<public_id>/revoke",
+    SIGNED_IN_OWN,
+    "site",
+    to(f"/auth/tokens/{NO_ID}/revoke", {}),
+    changes=False,
+)
+
+
+# ── pages: teams ──
+TEAM = "account/teams/<team>"
+page("GET", "account/teams", SIGNED_IN_OWN, "site", to("/account/teams"))
+page(
+    "POST",
+    "account/teams",
+    SIGNED_IN_OWN,
+    "site",
+    success=302,
+    changes=True,
+    ask=to("/account/teams", {"name": "brand-new-team"}),
+)
+page("GET", TEAM, SEES_SIGNED_IN, "team", to("/account/teams/{entity}"))
+page("POST", TEAM, SIGNED_IN_OWN, "site", to("/account/teams/x", {}), success=405)
+MEMBER = {"username": "member-of-the-team"}
+form(f"{TEAM}/members/role", MANAGES, "team", {**MEMBER, "role": "owner"})
+form(
+    f"{TEAM}/members/remove",
+    MANAGES,
+    "team",
+    MEMBER,
+    also=("member of the team",),
+    note="everybody may leave",
+)
+form(f"{TEAM}/invitations/by-name", MANAGES, "team", {"username": "elsewhere", "role": "member"})
+form(f"{TEAM}/invitations/by-link", MANAGES, "team", {"role": "member", "days": "7"}, success=200)
+form(
+    f"{TEAM}/invitations/<public_id>/withdraw",
+    MANAGES,
+    "team",
+    to("/account/teams/{entity}/invitations/{invitation}/withdraw", {}),
+    lacking=302,
+)
+page("GET", f"{TEAM}/robots", LOOKS_INTO, "team", to("/account/teams/{entity}/robots"))
+page(
+    "POST",
+    f"{TEAM}/robots",
+    MANAGES,
+    "team",
+    success=302,
+    changes=True,
+    ask=to("/account/teams/{entity}/robots", {"name": "brand-new"}),
+)
+TOKEN = {"name": "another", "days": "30", "scopes": ["pull"]}
+page("GET", f"{TEAM}/robots/<robot>", LOOKS_INTO, "team", to("/account/teams/{entity}/robots/ci"))
+page(
+    "POST",
+    f"{TEAM}/robots/<robot>",
+    MANAGES,
+    "team",
+    changes=True,
+    ask=to("/account/teams/{entity}/robots/ci", TOKEN),
+)
+form(
+    f"{TEAM}/robots/<robot>/remove",
+    MANAGES,
+    "team",
+    to("/account/teams/{entity}/robots/ci/remove", {}),
+)
+form(
+    f"{TEAM}/robots/<robot>/tokens/<public_id>/revoke",
+    MANAGES,
+    "team",
+    changes=False,
+    body=to(f"/account/teams/{{entity}}/robots/ci/tokens/{NO_ID}/revoke", {}),
+)
+page(
+    "GET",
+    "account/invitations/<secret>",
+    EVERYBODY,
+    "site",
+    lambda scene: Ask(f"/account/invitations/{scene.world.link}"),
+)
+page(
+    "POST",
+    "account/invitations/<secret>",
+    EVERYBODY,
+    "site",
+    to("/account/invitations/x", {}),
+    success=405,
+)
+form(
+    "account/invitations/-/accept",
+    SIGNED_IN_OWN,
+    "site",
+    lambda scene: Ask("/account/invitations/-/accept", {"secret": scene.world.link}),
+    note="by the link's secret",
+)
+form(
+    "account/invitations/-/<public_id>/accept",
+    SIGNED_IN_OWN,
+    "site",
+    success=404,
+    changes=False,
+    body=to(f"/account/invitations/-/{NO_ID}/accept", {}),
+)
+form(
+    "account/invitations/-/<public_id>/decline",
+    SIGNED_IN_OWN,
+    "site",
+    changes=False,
+    body=to(f"/account/invitations/-/{NO_ID}/decline", {}),
+)
+
+# ── pages: entities, collections and containers ──
+ENTITY = "library/<entity>"
+COLLECTION = f"{ENTITY}/<collection>"
+CONTAINER = f"{COLLECTION}/<container>"
+for route, kind in ((ENTITY, "entity"), (COLLECTION, "collection"), (CONTAINER, "container")):
+    address = f"/{route}".replace("<", "{").replace(">", "}")
+    page("GET", route, SEES, kind, to(address))
+    page("POST", route, EVERYBODY, kind, to(address, {}), success=405)
+    page("GET", f"{route}/-/settings", LOOKS_INTO, kind, to(f"{address}/-/settings"))
+    page(
+        "POST",
+        f"{route}/-/settings",
+        SIGNED_IN_OWN,
+        kind,
+        to(f"{address}/-/settings", {}),
+        success=405,
+    )
+    form(f"{route}/-/description", MANAGES, kind, {"description": "brand-new"})
+    if kind != "container":
+        page("GET", f"{route}/-/members", HAS_ROLE, kind, to(f"{address}/-/members"))
+        page(
+            "POST",
+            f"{route}/-/members",
+            MANAGES,
+            kind,
+            success=302,
+            changes=True,
+            ask=to(f"{address}/-/members", {"holder": "elsewhere", "role": "10"}),
+        )
+        page(
+            "POST",
+            f"{route}/-/members",
+            OWNS,
+            kind,
+            success=302,
+            changes=True,
+            note="an owner",
+            ask=to(f"{address}/-/members", {"holder": "elsewhere", "role": "40"}),
+        )
+        form(f"{route}/-/members/<grant>/role", MANAGES, kind, {"role": "20"})
+        form(f"{route}/-/members/<grant>/take-away", MANAGES, kind, {})
+page("GET", f"{ENTITY}/-/robots", LOOKS_INTO, "entity", to("/library/{entity}/-/robots"))
+page(
+    "POST",
+    f"{ENTITY}/-/robots",
+    MANAGES,
+    "entity",
+    success=302,
+    changes=True,
+    ask=to("/library/{entity}/-/robots", {"name": "brand-new", "role": "20"}),
+)
+page(
+    "GET",
+    f"{ENTITY}/-/robots/<robot>",
+    LOOKS_INTO,
+    "own entity",
+    to("/library/{entity}/-/robots/ci"),
+)
+page(
+    "POST",
+    f"{ENTITY}/-/robots/<robot>",
+    MANAGES,
+    "own entity",
+    changes=True,
+    ask=to("/library/{entity}/-/robots/ci", TOKEN),
+)
+form(
+    f"{ENTITY}/-/robots/<robot>/remove",
+    MANAGES,
+    "own entity",
+    to("/library/{entity}/-/robots/ci/remove", {}),
+)
+form(
+    f"{ENTITY}/-/robots/<robot>/tokens/<public_id>/revoke",
+    MANAGES,
+    "own entity",
+    changes=False,
+    body=to(f"/library/{{entity}}/-/robots/ci/tokens/{NO_ID}/revoke", {}),
+)
+form(f"{ENTITY}/-/default-private", MANAGES, "entity", {"default_private": "on"})
+
+
+def other_visibility(scene: Scene) -> Ask:
+    """Have the collection seen by others than now."""
+    collection = scene.world.collections.get(scene.place.column)
+    narrower = "private" if collection and collection.visibility == "internal" else "internal"
+    address = filled("/library/{entity}/{collection}/-/visibility", scene)
+    return Ask(address, {"visibility": narrower})
+
+
+form(f"{COLLECTION}/-/visibility", MANAGES, "collection", other_visibility)
+form(f"{CONTAINER}/-/visibility", MANAGES, "open container", {"visibility": "private"})
+form(f"{CONTAINER}/-/frozen", MANAGES, "container", {"frozen": "yes"})
+form(f"{CONTAINER}/-/tags/frozen", MANAGES, "container", {"frozen": "yes", "tag": "latest"})
