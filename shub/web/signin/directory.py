@@ -17,6 +17,7 @@ from ldap.filter import escape_filter_chars
 from shub.accounts import groups, registration
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
+from shub.accounts.users import user_named
 from shub.errors import Denied, Refusal
 from shub.web.signin.backends import may_sign_in
 
@@ -58,7 +59,7 @@ def link_account(entry: Any, uid: str) -> User:
     name = first(entry, settings.LDAP_USER_NAME)
     if not name:
         raise Denied(f"The entry has no {settings.LDAP_USER_NAME}.")
-    there = User.objects.filter(username__iexact=name).first()
+    there = user_named(name)
     with transaction.atomic():
         if there and may_be_linked(there):
             user = there

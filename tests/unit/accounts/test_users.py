@@ -6,7 +6,7 @@ from shub.accounts import invitations, registration, teams
 from shub.accounts.callers import Caller
 from shub.accounts.models import Invitation, User
 from shub.accounts.users import user_named
-from shub.containers import granting
+from shub.containers import granting, standing
 from shub.containers.models import Role
 from shub.errors import Denied, NotFound
 from tests.factories import Person, make_person, make_team
@@ -30,7 +30,10 @@ def test_who_is_called_nearly_so_gets_no_role_and_no_invitation(mara: Person) ->
     team = make_team("lab", mara)
     invitations.invite_by_name(team=team, username="mira", role="owner", by=mara.caller)
     assert not Invitation.objects.exists()
+    with pytest.raises(NotFound):
+        standing.user_named("mira")
     mira = make_person("mira")
+    assert standing.user_named("mira") == mira.user
     held = granting.grant_by_name(place=mara.entity, name="MIRA", role=Role.OWNER, by=mara.caller)
     assert held.user == mira.user
 
