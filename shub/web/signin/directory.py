@@ -79,11 +79,12 @@ def link_account(entry: Any, uid: str) -> User:
 def may_be_linked(user: User) -> bool:
     """Whether an account that is there may become that of the entry of its name.
 
-    Not an administrator's: who may give names in the directory need not be one here.
+    Not an administrator's or an auditor's: who may give names in the directory need not be one
+    here.
     """
     return (
         settings.LDAP_LINK_BY_NAME
-        and not user.is_superuser
+        and not (user.is_superuser or user.is_auditor or user.is_robot)
         and not SocialAccount.objects.filter(user=user, provider=PROVIDER).exists()
     )
 
