@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from shub.accounts import teams
 from shub.accounts.callers import Caller
-from shub.accounts.models import Entity, Invitation, Team, TeamMembership, User
+from shub.accounts.models import Entity, Invitation, Team, TeamMembership
+from shub.accounts.users import user_named
 from shub.audit import trail
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.rows import first
@@ -55,8 +56,8 @@ def invite_by_name(*, team: Team, username: str, role: str, by: Caller) -> None:
     For a name that nobody has it looks the same: whether somebody is registered is not told.
     """
     _check_may_invite(team, role, LIFE, by=by)
-    user = first(User.objects.filter(username__iexact=username.strip(), is_active=True))
-    if user is None or user.is_robot:
+    user = user_named(username)
+    if user is None or not user.is_active or user.is_robot:
         return
     if teams.is_member(team, user):
         raise Conflict(f"{user.username} is in the team already.")
@@ -120,6 +121,7 @@ def accept(invitation: Invitation, *, by: Caller) -> None:
     user = by.known
     if by.token is not None:
         raise Denied("Invitations are accepted by who is signed in to the pages, not by tokens.")
+    teams.refuse_auditor(user)
     with transaction.atomic():
         taken = (
             Invitation.objects.open().filter(pk=invitation.pk).update(accepted_at=timezone.now())

@@ -4,7 +4,7 @@ from django.db import IntegrityError, transaction
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, User
-from shub.accounts.models.user import ROBOT_MARK
+from shub.accounts.models.user import ROBOT_MARK, TEAM_MARK
 from shub.audit import trail
 from shub.errors import Conflict, Invalid
 from shub.names import check_name, folded, is_legal_name
@@ -43,6 +43,8 @@ def create_user(
     check_name(name, "entity")
     if ROBOT_MARK in username:
         raise Invalid(f"A sign-in name has no {ROBOT_MARK!r}: those that have one are robots'.")
+    if username.startswith(TEAM_MARK):
+        raise Invalid(f"A sign-in name does not begin with {TEAM_MARK!r}: a team is written so.")
     try:
         with transaction.atomic():
             user = User.objects.create_user(

@@ -7,10 +7,12 @@ from typing import NoReturn
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from shub.accounts.callers import Caller
-from shub.accounts.models import Entity, Team, TeamMembership, User
+from shub.accounts.models import Entity, Invitation, Team, TeamMembership, User
+from shub.accounts.users import user_named
 from shub.audit import trail
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.names import check_name, folded
@@ -25,6 +27,7 @@ def create(*, name: str, description: str, by: Caller) -> Team:
     Conflict when a user's, a team's or the site's entity has the name, or had it.
     """
     user = _signed_in(by)
+    refuse_auditor(user)
     if not may_create(by):
         raise Denied("Only administrators make teams here. Ask one of them.")
     name = folded(name.strip())
@@ -41,9 +44,10 @@ def create(*, name: str, description: str, by: Caller) -> Team:
 
 
 def may_create(by: Caller) -> bool:
-    """Make teams: everybody who is signed in, or administrators only, as the setting says."""
+    """Make teams: everybody who is signed in, auditors apart, or administrators only, as the
+    setting says."""
     user = by.user
-    if user is None or by.token is not None or not user.is_active:
+    if user is None or by.token is not None or not user.is_active or user.is_auditor:
         return False
     return settings.TEAM_CREATION != "administrators" or user.is_administrator
 
@@ -89,6 +93,7 @@ def set_role(*, team: Team, username: str, role: str, by: Caller) -> None:
             return
         if membership.role == Role.OWNER:
             _check_another_owner(team, membership)
+            _withdraw_invitations(team, Q(created_by=membership.user))
         membership.role = role
         membership.save(update_fields=["role"])
         _record("team.role", team, by=by, user=membership.user, role=role)
@@ -97,7 +102,7 @@ def set_role(*, team: Team, username: str, role: str, by: Caller) -> None:
 def remove(*, team: Team, username: str, by: Caller) -> None:
     """Take somebody out of the team; everybody may take out themselves."""
     user = _signed_in(by)
-    if username.casefold() != user.username.casefold():
+    if user_named(username) != user:
         check_may_decide(by, team)
     take_out(team=team, username=username, by=by)
 
@@ -111,6 +116,7 @@ def take_out(*, team: Team, username: str, by: Caller, from_group: str = "") -> 
         membership = _locked_membership(team, username)
         if membership.role == Role.OWNER:
             _check_another_owner(team, membership)
+        _withdraw_invitations(team, Q(created_by=membership.user) | Q(user=membership.user))
         membership.delete()
         record_left(membership, by=by, group=from_group)
 
@@ -149,14 +155,25 @@ def check_may_decide(by: Caller, team: Team) -> None:
         raise Denied(f"Only an owner of the team {team} may do this.")
 
 
+def refuse_auditor(user: User) -> None:
+    """Denied to auditors: they make no team and join none."""
+    if user.is_auditor:
+        raise Denied("An auditor sees everything, and changes nothing.")
+
+
 def _locked_membership(team: Team, username: str) -> TeamMembership:
     """The membership, and the whole team locked: two who leave at once wait for each other."""
     Team.objects.select_for_update().get(pk=team.pk)
     memberships = team.memberships.select_related("user")
-    found = first(memberships.filter(user__username__iexact=username))
+    found = first(memberships.filter(user=user_named(username)))
     if found is None:
         raise NotFound(f"{username!r} is not in the team {team}.")
     return found
+
+
+def _withdraw_invitations(team: Team, which: Q) -> None:
+    """Whoever is taken out comes back by none that is left, and brings nobody in."""
+    Invitation.objects.open().filter(which, team=team).update(withdrawn_at=timezone.now())
 
 
 def _check_another_owner(team: Team, membership: TeamMembership) -> None:

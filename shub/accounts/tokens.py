@@ -21,6 +21,7 @@ from shub.accounts.models import Entity, Token, User
 from shub.audit import trail
 from shub.errors import Denied, Invalid, NotFound
 from shub.names import check_name, folded
+from shub.rows import first
 from shub.statements import Statement
 
 PREFIX = "shub_"
@@ -88,7 +89,7 @@ def issue(
             kind="token",
             public_id=token.public_id,
             name=name,
-            entity=user.robot_entity.public_id if user.robot_entity else "",
+            entity=_home_of(user),
             by=by,
             about=user.public_id,
             user=user.username,
@@ -103,6 +104,16 @@ def recognise(text: str) -> Token | None:
     if not has_token_form(text):
         return None
     return BY_DIGEST.row(digest=digest(text))
+
+
+def at_present(by: Caller) -> Caller:
+    """The caller as they count now; nobody where they were disabled, or their token has ended."""
+    user = first(User.objects.filter(pk=by.known.pk, is_active=True))
+    token = None
+    if by.token is not None:
+        token = first(Token.objects.valid().select_related("entity").filter(pk=by.token.pk))
+    ended = user is None or (by.token is not None and token is None)
+    return Caller(address=by.address) if ended else Caller(user, token, by.address)
 
 
 def note_use(token: Token, *, address: str) -> None:
@@ -130,7 +141,6 @@ def revoke(*, public_id: str, user: User, by: Caller) -> None:
 def _end(token: Token, *, by: Caller) -> None:
     if token.revoked_at is not None:
         return
-    home = token.user.robot_entity
     token.revoked_at = timezone.now()
     token.save(update_fields=["revoked_at"])
     trail.record(
@@ -138,11 +148,20 @@ def _end(token: Token, *, by: Caller) -> None:
         kind="token",
         public_id=token.public_id,
         name=token.name,
-        entity=home.public_id if home else "",
+        entity=_home_of(token.user),
         by=by,
         about=token.user.public_id,
         user=token.user.username,
     )
+
+
+def _home_of(user: User) -> str:
+    """The public id of the entity that a robot is of, or its team's; empty where there is none."""
+    if not user.is_robot:
+        return ""
+    of_its_team = Q(team__isnull=False, team=user.robot_team_id)
+    home = first(Entity.objects.filter(Q(pk=user.robot_entity_id) | of_its_team))
+    return home.public_id if home else ""
 
 
 def _check_issuer(by: Caller | None) -> None:

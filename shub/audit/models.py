@@ -3,6 +3,11 @@
 from django.db import models
 from django.utils import timezone
 
+from shub.names import NAME_LENGTH
+
+# The longest is a tag's: four names of their full length, and what stands between them.
+MOST_NAME = 4 * NAME_LENGTH + 3
+
 
 class Event(models.Model):
     """One thing that was done, or refused, by somebody.
@@ -21,7 +26,9 @@ class Event(models.Model):
     action = models.CharField(max_length=64, help_text="such as image.pushed")
     kind = models.CharField(max_length=32, help_text="what it was done to: image, token, …")
     public_id = models.CharField(max_length=24, blank=True)
-    name = models.CharField(max_length=512, blank=True, help_text="what people call the thing")
+    name = models.CharField(
+        max_length=MOST_NAME, blank=True, help_text="what people call the thing"
+    )
     entity = models.CharField(
         max_length=24,
         blank=True,

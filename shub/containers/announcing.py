@@ -10,8 +10,8 @@ from django.db import transaction
 from shub.accounts.callers import Caller
 from shub.audit import trail
 from shub.containers import blobs, namespaces, tagging, usage
-from shub.containers.models import Image
-from shub.containers.permissions import Scope, containers_visible_to
+from shub.containers.models import Container, Image
+from shub.containers.permissions import Scope, check_not_frozen, containers_visible_to
 from shub.errors import Invalid
 from shub.names import is_hash_ref
 from shub.rows import first
@@ -55,6 +55,9 @@ def link(image: Image, *, by: Caller) -> None:
         claim = first(Image.objects.select_for_update(no_key=True).filter(pk=image.pk))
         if claim is None or claim.blob_id is not None:
             return
+        # Who freezes the container locks it: nothing comes in once they are told that it is frozen.
+        container = Container.objects.select_for_update(no_key=True).get(pk=claim.container_id)
+        check_not_frozen(container)
         blob = blobs.keep(source.blob)
         if blob is None:
             return

@@ -8,6 +8,7 @@ from shub.accounts import teams
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, User
 from shub.accounts.models.user import ROBOT_MARK
+from shub.accounts.users import user_named
 from shub.audit import trail
 from shub.containers.models import Collection, Grant, Role
 from shub.containers.permissions import (
@@ -110,8 +111,8 @@ def holder_named(name: str, *, by: Caller) -> User | Team:
     name = name.strip()
     if name.startswith("@") and ROBOT_MARK not in name:
         return teams.find(name.removeprefix("@"), by=by)
-    found = first(User.objects.filter(username__iexact=name, is_active=True))
-    if found is None:
+    found = user_named(name)
+    if found is None or not found.is_active:
         raise NotFound(f"There is no user {name!r}. A team is written with an @ before its name.")
     return found
 

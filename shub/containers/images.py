@@ -60,9 +60,9 @@ def find_image(ref: LibraryRef, *, arch: str = "", by: Caller) -> Image:
     """
     image = _find(ref, arch, by=by)
     if image is None:
-        # Asked whether something is hidden or missing: the two take the same time.
-        name = present_name(ref.entity)
-        image = _find(replace(ref, entity=name), arch, by=by) if name else None
+        # Asked whether something is hidden or missing, and of no entity too where the name was
+        # none's before: it all takes the same time.
+        image = _find(replace(ref, entity=present_name(ref.entity)), arch, by=by)
     if image is None:
         what = f"{ref} ({arch})" if arch else str(ref)
         raise NotFound(f"There is no image {what}, or you may not see it.")

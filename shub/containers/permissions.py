@@ -160,13 +160,23 @@ def may_view_entity(caller: Caller, entity: Entity | None) -> bool:
 
 
 def may_push(caller: Caller, place: Place | None) -> bool:
-    """Make what is missing below it, send images, set tags."""
+    """Make what is missing below it, send images, set tags.
+
+    Where nothing is there, as much is asked as of something hidden.
+    """
     if place is None:
-        return may_view(caller, None)
+        _has(caller, NOWHERE, Scope.PUSH, Role.WRITER)
+        return False
     if _has(caller, place, Scope.PUSH, Role.WRITER):
         return True
     user = _acting(caller, place, Scope.PUSH)
     return user is not None and user.is_administrator and _entity_of(place).is_sites
+
+
+def may_still_push(caller: Caller, place: Place) -> bool:
+    """As `may_push`, for what was asked for a while ago: the token may have been revoked since."""
+    revoked = caller.token is not None and caller.token.revoked_at is not None
+    return not revoked and may_push(caller, place)
 
 
 def may_delete(caller: Caller, place: Place) -> bool:

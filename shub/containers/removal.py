@@ -5,8 +5,8 @@ from functools import partial
 from shub.accounts.callers import NOBODY, Caller
 from shub.audit import trail
 from shub.containers import blobs, images, tagging
-from shub.containers.models import Collection, Image, Visibility
-from shub.containers.permissions import check_may_delete
+from shub.containers.models import Collection, Container, Image, Visibility
+from shub.containers.permissions import check_may_delete, check_not_frozen
 from shub.containers.refs import LibraryRef
 from shub.errors import Conflict
 from shub.rows import first, in_transaction
@@ -54,6 +54,8 @@ def _remove(found: Image, *, by: Caller, even_frozen: bool = False) -> None:
     image = first(Image.objects.select_for_update().filter(pk=found.pk))
     if image is None:
         return  # by another request at this moment: it is gone, as was asked
+    if not even_frozen:
+        _check_still_not_frozen(image)
     image.container = found.container
     tagging.drop(image, by=by, even_frozen=even_frozen)
     blob_id, size = image.blob_id, found.blob.size if found.blob else 0
@@ -69,6 +71,11 @@ def _remove(found: Image, *, by: Caller, even_frozen: bool = False) -> None:
         by=by,
         size=size,
     )
+
+
+def _check_still_not_frozen(image: Image) -> None:
+    """Conflict where the container was frozen since: who freezes it, or a tag in it, locks it."""
+    check_not_frozen(Container.objects.select_for_update(no_key=True).get(pk=image.container_id))
 
 
 def _check_only_arch(ref: LibraryRef) -> None:

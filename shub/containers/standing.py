@@ -10,13 +10,12 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
-from shub.accounts import administrators, tokens
+from shub.accounts import administrators, tokens, users
 from shub.accounts.callers import Caller
 from shub.accounts.models import Team, TeamMembership, Token, User
 from shub.audit import trail
 from shub.containers.permissions import check_administrator
 from shub.errors import Invalid, NotFound
-from shub.rows import first
 
 ADMINISTRATOR, AUDITOR, NONE = "administrator", "auditor", ""
 SITE_ROLES: Sequence[str] = (NONE, AUDITOR, ADMINISTRATOR)
@@ -31,7 +30,7 @@ def site_role(user: User) -> str:
 
 def user_named(name: str) -> User:
     """The user of this sign-in name, person or robot; NotFound where there is none."""
-    found = first(User.objects.filter(username__iexact=name.strip()))
+    found = users.user_named(name)
     if found is None:
         raise NotFound(f"There is no user {name!r}.")
     return found

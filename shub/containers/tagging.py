@@ -9,7 +9,7 @@ from shub.accounts.callers import Caller
 from shub.audit import trail
 from shub.containers import images, namespaces
 from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
-from shub.containers.permissions import may_push
+from shub.containers.permissions import may_still_push
 from shub.errors import Conflict, Invalid
 from shub.names import check_tag
 from shub.rows import first
@@ -182,8 +182,7 @@ def move_pending(image: Image) -> None:
     container = image.container
     for pending in waiting:
         by = Caller(pending.asked_by, pending.token, pending.address)
-        revoked = pending.token is not None and pending.token.revoked_at is not None
-        if revoked or not may_push(by, container):
+        if not may_still_push(by, container):
             continue
         try:
             move(container, pending.name, image, arch=pending.arch, by=by)

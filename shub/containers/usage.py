@@ -47,9 +47,14 @@ def has_room(entity: Entity, *, digest: str, size: int) -> bool:
     return own.filter(blob__isnull=False).exists()
 
 
-def check_quota(entity: Entity, *, digest: str, size: int) -> None:
-    """OverQuota, with the figures, unless there is room."""
+def check_quota(entity: Entity, *, digest: str, size: int, by: Caller) -> None:
+    """OverQuota unless there is room; with the figures for those who may push into the entity."""
     if not has_room(entity, digest=digest, size=size):
+        if not may_push(by, entity):
+            raise OverQuota(
+                f"The quota of {entity.name} has no room for the {size} bytes of this image. Ask a "
+                "maintainer or owner of it, or the administrator."
+            )
         raise OverQuota(
             f"The quota of {entity.name} is {quota_bytes(entity)} bytes: {stored_bytes(entity)} "
             f"are used, and this image has {size}. Delete images that are not needed, or ask the "

@@ -7,7 +7,9 @@ import hashlib
 from collections.abc import Iterator
 from typing import Protocol
 
+from shub.accounts import tokens
 from shub.accounts.callers import Caller
+from shub.containers.images import pushable_image
 from shub.errors import Invalid
 from shub.storage import Part, object_store
 from shub.uploads import ending, joining, multipart
@@ -31,11 +33,16 @@ def begin(*, image_id: str, size: int, by: Caller) -> Upload:
 def receive(upload: Upload, content: Readable) -> None:
     """Store the bytes as they arrive, and hand the image over to verification.
 
-    What ends it on the way leaves no upload open, as far as the process survives it (the rest
-    expires): a client of this kind sends all of it again.
+    Refused as in `begin` where that changed meanwhile. What ends it on the way leaves no upload
+    open, as far as the process survives it (the rest expires): a client of this kind sends all of
+    it again.
     """
     try:
-        joining.hand_over(upload, _store_parts(upload, content))
+        parts = _store_parts(upload, content)
+        # A body may take hours: who sends it is asked once more whether they may.
+        by = tokens.at_present(upload.pusher)
+        pushable_image(upload.announced_id, by=by)
+        joining.hand_over(upload, parts, by=by)
     except BaseException:
         if Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(state=State.ABORTED):
             ending.drop_parts(upload)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from shub.accounts.callers import Caller
 from shub.containers import usage
 from shub.containers.models import Blob
 from shub.errors import Invalid
@@ -19,14 +20,14 @@ State = Upload.State
 CHANNEL = "shub_uploads"
 
 
-def hand_over(upload: Upload, parts: Sequence[Part]) -> None:
+def hand_over(upload: Upload, parts: Sequence[Part], *, by: Caller) -> None:
     """Have the parts joined and verified: all of them are there, in order.
 
     OverQuota when others have used up the room since the upload began. Of several callers one
     joins; to the others the upload shows what becomes of it.
     """
     entity = upload.container.collection.entity
-    usage.check_quota(entity, digest=upload.digest, size=upload.size)
+    usage.check_quota(entity, digest=upload.digest, size=upload.size, by=by)
     if start_joining(upload, parts):
         join(upload)
 

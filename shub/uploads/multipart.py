@@ -57,7 +57,7 @@ def begin(
             f"{sha256}. Push it again."
         )
     check_size(size, kind)
-    usage.check_quota(image.container.collection.entity, digest=image.digest, size=size)
+    usage.check_quota(image.container.collection.entity, digest=image.digest, size=size, by=by)
     check_room(size)
     upload = Upload(
         container=image.container,
@@ -165,7 +165,7 @@ def complete(*, image_id: str, upload_id: str, parts: Sequence[Part], by: Caller
         return refused
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
     if upload.state == State.OPEN:
-        joining.hand_over(upload, check_all_parts(upload, parts))
+        joining.hand_over(upload, check_all_parts(upload, parts), by=by)
     if upload.state in {State.EXPIRED, State.ABORTED}:
         ending.refuse_ended(upload)
     return upload
@@ -188,7 +188,7 @@ def complete_single(*, image_id: str, by: Caller) -> Upload | None:
             arrived = arrived_parts(upload)
             if arrived:
                 check_single_size(upload, arrived[0])
-                joining.hand_over(upload, arrived[:1])
+                joining.hand_over(upload, arrived[:1], by=by)
             else:
                 # Or another request has joined them since we looked.
                 upload.refresh_from_db()

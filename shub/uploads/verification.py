@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from shub.audit import trail
 from shub.containers import blobs, tagging
-from shub.containers.models import Blob, Image
+from shub.containers.models import Blob, Container, Image
+from shub.containers.permissions import may_still_push
 from shub.errors import Unavailable
 from shub.public_ids import new_public_id
 from shub.rows import first, is_deadlock
@@ -145,14 +146,32 @@ def settle(upload: Upload, finding: Finding) -> None:
         row = Upload.objects.select_for_update().get(pk=upload.pk)
         if row.lease != upload.lease or row.state != State.VERIFYING or row.blob is None:
             raise LeaseLost
-        if finding.fault or finding.facts is None:
-            refuse(row, row.blob, finding.fault)
+        fault = finding.fault or fault_since_sent(row)
+        if fault or finding.facts is None:
+            refuse(row, row.blob, fault)
         else:
             accept(row, row.blob, finding.facts)
         row.lease = ""
         row.leased_until = None
         row.save()
     blobs.collect(row.blob)
+
+
+def fault_since_sent(upload: Upload) -> str:
+    """Why the image is not to be had any more, though its bytes are right; empty where it is.
+
+    In the caller's transaction: nothing comes into the container once it is frozen.
+    """
+    # The image first, as who sets its tags does.
+    image = first(Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk))
+    if image is None or image.is_proven:
+        return ""
+    container = Container.objects.select_for_update(no_key=True).get(pk=upload.container_id)
+    if container.is_frozen:
+        return f"{container} was frozen while this image was on its way."
+    if not may_still_push(upload.pusher, container):
+        return f"Whoever sent this image may no longer push into {container}."
+    return ""
 
 
 def accept(upload: Upload, blob: Blob, facts: Facts) -> None:

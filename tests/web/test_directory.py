@@ -11,7 +11,8 @@ from django.test import Client
 from shub.accounts import teams, tokens
 from shub.accounts.models import User
 from shub.audit.models import Event
-from tests.factories import PASSWORD, Person
+from tests.directories import PEOPLE
+from tests.factories import PASSWORD, Person, make_auditor, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -61,15 +62,37 @@ def test_an_account_of_the_same_name_stays_with_whom_it_belongs_to(
     assert not SocialAccount.objects.exists()
 
 
-def test_a_site_may_give_the_directory_the_accounts_of_its_names_but_no_administrator_s(
+def test_a_site_may_give_the_directory_the_accounts_of_its_names_but_none_that_sees_all(
     directory: Any, mara: Person, administrator: Person, settings: Any
 ) -> None:
     settings.LDAP_LINK_BY_NAME = True
     directory.add_person("mara", "open sesame")
     directory.add_person("root", "open sesame")
+    directory.add_person(make_auditor("watch").user.username, "open sesame")
     assert who(sign_in("mara", "open sesame")) == "mara"
     assert not who(sign_in("mara", PASSWORD)), "the directory alone says now whether she may come"
     assert not who(sign_in("root", "open sesame"))
+    assert not who(sign_in("watch", "open sesame"))
+
+
+def test_an_account_goes_to_no_entry_that_is_called_nearly_so(
+    directory: Any, settings: Any
+) -> None:
+    settings.LDAP_LINK_BY_NAME = True
+    mira = make_person("mira")
+    name = "m\u0131ra"  # in capitals both are MIRA
+    directory.add(
+        f"uid={name},{PEOPLE}",
+        objectClass="inetOrgPerson",
+        uid=name,
+        cn=name,
+        sn=name,
+        userPassword="open sesame",
+    )
+    assert not who(sign_in(name, "open sesame"))
+    mira.user.refresh_from_db()
+    assert mira.user.has_usable_password()
+    assert not SocialAccount.objects.exists()
 
 
 def test_a_name_that_was_given_to_somebody_else_does_not_open_the_old_account(

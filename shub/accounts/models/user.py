@@ -10,6 +10,9 @@ from shub.public_ids import PublicIdField, public_id_rules
 # In a robot's name and in no person's.
 ROBOT_MARK = "/"
 
+# Before a team's name, where a user or a team can be named.
+TEAM_MARK = "@"
+
 
 class User(AbstractUser):
     """Somebody who may act here.

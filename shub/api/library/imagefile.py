@@ -97,7 +97,7 @@ class ImageFileView(LibraryView):
             upload = body.begin(image_id=ref, size=sent.size, by=by)
             sent.wait_patiently()
             body.receive(upload, sent)
-        return answer_completion(upload)
+        return answer_completion(upload, by=by)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Whoever is refused may be sending still, and is cut off before they read the refusal."""

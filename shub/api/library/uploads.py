@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from shub.accounts.callers import Caller
 from shub.api.description import answering, described, enveloped
 from shub.api.library.door import LibraryView, answer, asked_host, pusher
 from shub.containers.images import pushable_image
@@ -138,8 +139,9 @@ class SingleCompletionView(LibraryView):
         by = pusher(request)
         upload = multipart.complete_single(image_id=image_id, by=by)
         if upload is None:
-            return answer_completed(completion.completed(pushable_image(image_id, by=by).container))
-        return answer_completion(upload)
+            container = pushable_image(image_id, by=by).container
+            return answer_completed(completion.completed(container, by=by))
+        return answer_completion(upload, by=by)
 
 
 class MultipartView(LibraryView):
@@ -214,7 +216,7 @@ class MultipartCompletionView(LibraryView):
             parts=completed_parts(body["completedParts"]),
             by=by,
         )
-        return answer_completion(upload)
+        return answer_completion(upload, by=by)
 
 
 class MultipartAbortionView(LibraryView):
@@ -252,9 +254,9 @@ def completed_parts(listed: Any) -> list[Part]:
     return parts
 
 
-def answer_completion(upload: Upload) -> Response:
+def answer_completion(upload: Upload, *, by: Caller) -> Response:
     """What the client prints once its bytes are there, after waiting for the verdict a while."""
-    return answer_completed(completion.conclude(upload))
+    return answer_completed(completion.conclude(upload, by=by))
 
 
 def answer_completed(done: Completed) -> Response:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from shub.accounts import invitations, registration
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, FormerName, Invitation, User
+from shub.accounts.users import user_named
 from shub.client_address import client_address
 from shub.errors import NotFound, Refusal
 from shub.names import check_name
@@ -82,7 +83,7 @@ def check_free(username: str, entity_name: str = "") -> str:
         check_name(name, "entity")
     except Refusal as refusal:
         raise ValidationError(refusal.message) from refusal
-    if User.objects.filter(username__iexact=username).exists():
+    if user_named(username) is not None:
         raise ValidationError(f"The sign-in name {username!r} is taken. Choose another.")
     names = (Entity.objects.filter(name=name), FormerName.objects.filter(name=name))
     if any(taken.exists() for taken in names):

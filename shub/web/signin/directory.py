@@ -17,6 +17,7 @@ from ldap.filter import escape_filter_chars
 from shub.accounts import groups, registration
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
+from shub.accounts.users import user_named
 from shub.errors import Denied, Refusal
 from shub.web.signin.backends import may_sign_in
 
@@ -58,7 +59,7 @@ def link_account(entry: Any, uid: str) -> User:
     name = first(entry, settings.LDAP_USER_NAME)
     if not name:
         raise Denied(f"The entry has no {settings.LDAP_USER_NAME}.")
-    there = User.objects.filter(username__iexact=name).first()
+    there = user_named(name)
     with transaction.atomic():
         if there and may_be_linked(there):
             user = there
@@ -78,11 +79,12 @@ def link_account(entry: Any, uid: str) -> User:
 def may_be_linked(user: User) -> bool:
     """Whether an account that is there may become that of the entry of its name.
 
-    Not an administrator's: who may give names in the directory need not be one here.
+    Not an administrator's or an auditor's: who may give names in the directory need not be one
+    here.
     """
     return (
         settings.LDAP_LINK_BY_NAME
-        and not user.is_superuser
+        and not (user.is_superuser or user.is_auditor or user.is_robot)
         and not SocialAccount.objects.filter(user=user, provider=PROVIDER).exists()
     )
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
+from shub.accounts.users import user_named
 from shub.audit import trail
 from shub.client_address import client_address
 
@@ -72,7 +73,7 @@ def sign_in_failed(
 ) -> None:
     """Whose account was tried. What names no account is not kept: it may be a password."""
     tried = str(credentials.get("username", ""))
-    user = User.objects.filter(username__iexact=tried).first()
+    user = user_named(tried)
     trail.record(
         "user.sign_in_failed",
         kind="user",

@@ -2,10 +2,11 @@
 
 import pytest
 
+from shub.audit.models import Event
 from shub.containers.models import Blob, Collection, Image, Tag, TagMove
 from shub.storage import ObjectStore
 from shub.uploads.models import Upload
-from tests.factories import Person
+from tests.factories import Person, make_team
 from tests.sif_files import sif_bytes
 from tests.stored import open_parts, stored_keys
 from tests.wire import CUT_OFF, digest, fetch, send, sweep, sweep_after, wire
@@ -36,6 +37,19 @@ def test_a_pushed_image_is_found_by_tag_with_its_facts_from_the_header(mara: Per
     found = client.get(f"/v1/images/{PATH}:13.2?arch=arm64").data
     assert found["hash"] == f"sha256.{digest(content)}"
     assert (found["size"], found["arch"], found["uploaded"]) == (len(content), "arm64", True)
+
+
+def test_names_of_their_full_length_are_pushed_tagged_and_written_down(mara: Person) -> None:
+    make_team("e" * 128, mara)
+    path, client = "/".join(letter * 128 for letter in "ecn"), wire(mara)
+    content = sif_bytes()
+    waiting = client.announce(path, content)
+    assert send(client.begin_single(waiting["id"], content), content).status == 200
+    assert client.complete_single(waiting["id"]).status == 200
+    assert client.tag(waiting["container"], waiting["id"], "t" * 128).status == 200
+    sweep()
+    assert client.get(f"/v1/images/{path}:{'t' * 128}").data["id"] == waiting["id"]
+    assert Event.objects.get(action="tag.moved").name == f"{path}:{'t' * 128}"
 
 
 def test_a_pull_is_sent_to_an_address_that_gives_the_same_bytes(mara: Person) -> None:

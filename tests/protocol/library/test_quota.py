@@ -8,12 +8,13 @@ from django.core.management import CommandError, call_command
 
 from shub.accounts.models import Entity
 from shub.audit.models import Event
-from shub.containers.models import Image
+from shub.containers import granting
+from shub.containers.models import Image, Role
 from shub.errors import OverQuota
 from shub.storage import ObjectStore
 from shub.uploads import body
 from shub.uploads.models import Upload
-from tests.factories import Person
+from tests.factories import Person, make_collection, make_container
 from tests.sif_files import sif_bytes
 from tests.stored import open_parts
 from tests.wire import send, sweep_after, wire
@@ -109,3 +110,24 @@ def test_the_command_says_and_changes_a_quota_and_writes_it_down(mara: Person) -
         call_command("quota", "nobody", "none")
     with pytest.raises(CommandError, match="is no size"):
         call_command("quota", "mara", "much")
+
+
+def test_one_who_pushes_into_a_collection_only_is_told_no_figures(
+    mara: Person, otto: Person
+) -> None:
+    give(mara, 3 * len(CONTENT))
+    wire(mara).push("mara/hidden/gcc", CONTENT)
+    tools = make_collection(mara.entity, "tools", mara)
+    make_container(tools, "gcc", mara)
+    granting.grant(place=tools, holder=otto.user, role=Role.WRITER, by=mara.caller)
+    client, content = wire(otto), sif_bytes(seed=2)
+    image = client.announce(PATH, content)
+    assert send(client.begin_single(image["id"], content), content).status == 200
+    for _ in range(2):
+        answer = sweep_after(lambda: client.complete_single(image["id"]))
+        assert answer.data["quota"] == {"quotaTotal": 0, "quotaUsage": 0}
+    give(mara, len(CONTENT))
+    image = client.announce(PATH, sif_bytes(seed=3))
+    answer = client.post(f"/v2/imagefile/{image['id']}", {"filesize": 50_000})
+    assert (answer.status, "has no room for the 50000 bytes" in answer.message) == (507, True)
+    assert str(len(CONTENT)) not in answer.message

@@ -1,17 +1,23 @@
 """Roles, teams, robots, scopes and bindings of tokens, freezing and standing still: as clients meet
 them."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
 
 from shub.accounts import teams, tokens
 from shub.accounts.models import Entity, FormerName, Team, User
+from shub.audit.models import Event
 from shub.containers import freezing, granting, robots, visibility
-from shub.containers.models import Collection, Container, Image, Role, Tag
+from shub.containers.models import Collection, Container, Grant, Image, Role, Tag
+from shub.errors import Refusal
 from shub.storage import ObjectStore
+from shub.uploads import body
+from shub.uploads.models import Upload
 from tests.factories import Person, make_person
 from tests.sif_files import sif_bytes
+from tests.stored import open_parts, stored_keys
 from tests.wire import Wire, digest, send, sweep, wire
 
 pytestmark = pytest.mark.django_db
@@ -287,6 +293,60 @@ def test_a_tag_that_waited_does_not_move_by_a_token_that_was_revoked(mara: Perso
     tokens.revoke(public_id=mara.token.public_id, user=mara.user, by=mara.caller)
     sweep()
     assert not Tag.objects.exists()
+
+
+def freezes(mara: Person, otto: Person) -> None:
+    freezing.set_container_frozen(gcc(), frozen=True, by=mara.caller)
+
+
+def takes_the_role(mara: Person, otto: Person) -> None:
+    granting.revoke(place=mara.entity, grant_id=Grant.objects.get().pk, by=mara.caller)
+
+
+def revokes_the_token(mara: Person, otto: Person) -> None:
+    tokens.revoke(public_id=otto.token.public_id, user=otto.user, by=otto.caller)
+
+
+def disables(mara: Person, otto: Person) -> None:
+    User.objects.filter(pk=otto.user.pk).update(is_active=False)
+
+
+def makes_read_only(mara: Person, otto: Person) -> None:
+    freezing.set_read_only("The store moves.")
+
+
+@pytest.mark.parametrize("ends", [freezes, takes_the_role, revokes_the_token, disables])
+def test_what_was_sent_does_not_arrive_where_it_may_not_be_pushed_any_more(
+    mara: Person, otto: Person, ends: Any, store: ObjectStore
+) -> None:
+    grant(mara, mara.entity, otto, Role.WRITER)
+    client = wire(otto)
+    image = client.announce(PATH, CONTENT)
+    assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    ends(mara, otto)
+    sweep()
+    assert not Image.objects.exists()
+    assert Upload.objects.get().state == "refused"
+    assert Event.objects.filter(action="upload.refused", actor="otto").count() == 1
+    assert stored_keys(store) == []
+
+
+@pytest.mark.parametrize(
+    "ends", [freezes, takes_the_role, revokes_the_token, disables, makes_read_only]
+)
+def test_a_body_that_is_being_sent_ends_where_it_may_not_be_pushed_any_more(
+    mara: Person, otto: Person, ends: Any, store: ObjectStore
+) -> None:
+    grant(mara, mara.entity, otto, Role.WRITER)
+    image = wire(otto).announce(PATH, CONTENT)
+    upload = body.begin(image_id=image["id"], size=len(CONTENT), by=otto.client)
+    ends(mara, otto)
+    with pytest.raises(Refusal):
+        body.receive(upload, BytesIO(CONTENT))
+    assert Upload.objects.get().state == "aborted"
+    assert not Image.objects.get().is_proven
+    assert stored_keys(store) == open_parts(store) == []
 
 
 def test_a_site_that_is_read_only_says_why_and_changes_nothing(

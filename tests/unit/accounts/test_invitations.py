@@ -52,6 +52,36 @@ def test_only_administrators_invite_to_register(mara: Person, administrator: Per
     assert invitations.find(secret).team is None
 
 
+def test_who_is_taken_out_does_not_come_back_by_an_invitation_that_was_left(
+    mara: Person, otto: Person
+) -> None:
+    team = make_team("lab", mara)
+    invitations.invite_by_name(team=team, username="otto", role="owner", by=mara.caller)
+    _, secret = invitations.invite_by_link(team=team, by=mara.caller, role="owner")
+    invitations.accept(invitations.find(secret), by=otto.caller)
+    _, of_his = invitations.invite_by_link(team=team, by=otto.caller)
+    _, of_hers = invitations.invite_by_link(team=team, by=mara.caller)
+    teams.remove(team=team, username="otto", by=mara.caller)
+    assert invitations.naming(otto.caller) == []
+    # Nor do his come to life again where he is an owner once more.
+    teams.add(team=team, user=otto.user, role="owner", by=mara.caller)
+    with pytest.raises(NotFound, match=GONE):
+        invitations.find(of_his)
+    assert invitations.find(of_hers).team == team
+
+
+def test_who_is_an_owner_no_more_has_no_invitation_that_comes_to_life_again(
+    mara: Person, otto: Person
+) -> None:
+    team = make_team("lab", mara, otto)
+    teams.set_role(team=team, username="otto", role="owner", by=mara.caller)
+    _, secret = invitations.invite_by_link(team=team, by=otto.caller)
+    for role in ("member", "owner"):
+        teams.set_role(team=team, username="otto", role=role, by=mara.caller)
+    with pytest.raises(NotFound, match=GONE):
+        invitations.find(secret)
+
+
 def test_a_role_or_a_life_that_none_has_is_refused(mara: Person) -> None:
     team = make_team("lab", mara)
     for wrong in ({"role": "reader"}, {"life": timedelta(0)}, {"life": timedelta(days=91)}):

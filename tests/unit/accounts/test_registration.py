@@ -29,6 +29,12 @@ def test_a_name_that_is_illegal_as_an_entity_is_asked_for(username: str) -> None
     assert user.entity.name == "other"
 
 
+def test_nobody_is_called_as_a_team_is_written() -> None:
+    with pytest.raises(Invalid, match="a team is written so"):
+        registration.create_user(username="@lab", password="x" * 12, entity_name="other")
+    assert not User.objects.exists()
+
+
 def test_a_name_that_is_taken_makes_neither_user_nor_entity(mara: Person) -> None:
     for username, entity_name in (("Mara", ""), ("library", ""), ("new", "mara")):
         with pytest.raises(Conflict, match="is taken"):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from shub.accounts import teams
+from shub.accounts import invitations, teams
 from shub.accounts.models import Entity, FormerName, Team, TeamMembership
 from shub.audit.models import Event
 from shub.containers.models import Role
@@ -169,6 +169,18 @@ def test_of_two_owners_who_go_at_once_past_the_code_the_database_keeps_one() -> 
 
     assert sorted(outcomes(lambda: goes(mara), lambda: goes(otto))) == ["Conflict", "done"]
     assert team.memberships.count() == 1
+
+
+def test_an_auditor_makes_no_team_and_joins_none(mara: Person) -> None:
+    auditor, team = make_auditor(), make_team("lab", mara)
+    assert not teams.may_create(auditor.caller)
+    with pytest.raises(Denied, match="changes nothing"):
+        teams.create(name="mine", description="", by=auditor.caller)
+    _, secret = invitations.invite_by_link(team=team, by=mara.caller)
+    with pytest.raises(Denied, match="changes nothing"):
+        invitations.accept(invitations.find(secret), by=auditor.caller)
+    assert roles(team) == {"mara": "owner"}
+    assert invitations.find(secret).team == team
 
 
 def test_the_database_gives_no_name_to_two_entities_now_or_before(

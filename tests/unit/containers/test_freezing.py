@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from shub.audit.models import Event
-from shub.containers import freezing, granting, tagging
+from shub.containers import announcing, freezing, granting, refs, removal, tagging, usage
 from shub.containers.models import Container, Image, Role, Tag
 from shub.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from shub.rows import in_transaction
 from shub.storage import ObjectStore
 from tests.at_once import outcomes
 from tests.factories import Person, make_auditor, make_collection, make_container
@@ -135,6 +136,69 @@ def test_no_tag_moves_once_somebody_was_told_that_it_is_frozen(
         came = outcomes(freezes, moves)
         assert came in (["done", "done"], ["done", "Conflict"])
         assert Tag.objects.get(name=name).image.public_id == meant[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_removed_once_somebody_was_told_that_it_is_frozen(
+    mara: Person, store: ObjectStore
+) -> None:
+    for number in range(10):
+        path = f"mara/tools/n{number}"
+        image = wire(mara).push(path, sif_bytes(seed=number), "1.0")
+        made = Container.objects.select_related("collection__entity").get(name=f"n{number}")
+        was_there: list[bool] = []
+
+        def freezes(
+            made: Container = made,
+            was_there: list[bool] = was_there,
+            image: Any = image,
+            number: int = number,
+        ) -> None:
+            if number % 2:
+                freeze(made, mara)
+            else:
+                freezing.set_tag_frozen(made, name="1.0", frozen=True, by=mara.caller)
+            was_there.append(Image.objects.filter(public_id=image["id"]).exists())
+
+        def removes(path: str = path) -> None:
+            removal.remove_image(refs.parse(f"{path}:1.0"), arch="amd64", by=mara.caller)
+
+        outcomes(freezes, removes)
+        assert Image.objects.filter(public_id=image["id"]).exists() == (was_there == [True])
+
+
+def frozen_at(moment: Any, container: Container, by: Person) -> Any:
+    """The function, before which the container is frozen."""
+
+    def late(*given: Any, **named: Any) -> Any:
+        freeze(container, by)
+        return moment(*given, **named)
+
+    return late
+
+
+def test_what_is_frozen_at_the_last_moment_loses_nothing(
+    mara: Person, gcc: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "in_transaction", frozen_at(in_transaction, gcc, mara))
+    with pytest.raises(Conflict, match="is frozen"):
+        removal.remove_image(refs.parse(f"{PATH}:1.0"), arch="amd64", by=mara.caller)
+    assert Image.objects.exists()
+
+
+def test_what_is_frozen_at_the_last_moment_is_given_no_image_by_a_link(
+    mara: Person, gcc: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_container(gcc.collection, "other", mara)
+    monkeypatch.setattr(usage, "has_room", frozen_at(usage.has_room, other, mara))
+    with pytest.raises(Conflict, match="is frozen"):
+        announcing.announce(
+            container_id=other.public_id,
+            hash_ref=Image.objects.get().hash,
+            description="",
+            by=mara.caller,
+        )
+    assert not Image.objects.filter(container=other, blob__isnull=False).exists()
 
 
 def test_freezing_what_holds_nothing_is_no_error(mara: Person) -> None:

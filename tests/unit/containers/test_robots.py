@@ -186,3 +186,15 @@ def test_the_database_keeps_no_robot_that_could_be_a_person(mara: Person) -> Non
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             User.objects.create(**wrong)
+
+
+def test_what_becomes_of_a_team_robots_tokens_is_told_to_who_manages_its_entity(
+    mara: Person,
+) -> None:
+    team = make_team("lab", mara)
+    robot = robots.create(home=team, name="ci", role=Role.WRITER, by=mara.caller)
+    robots.issue_token(robot=robot, name="t", expires_at=None, scopes=["push"], by=mara.caller)
+    public_id = robot.tokens.get().public_id
+    robots.revoke_token(robot=robot, public_id=public_id, by=mara.caller)
+    told = Event.objects.filter(entity=team.entity.public_id, kind="token")
+    assert set(told.values_list("action", flat=True)) == {"token.issued", "token.revoked"}
