@@ -107,10 +107,10 @@ def test_lesson_02_a_tag_is_of_its_container_and_no_other(mara: Person) -> None:
     first = wire(mara).push("mara/a/app", sif_bytes(seed=1), "latest")
     second = wire(mara).push("mara/b/app", sif_bytes(seed=2), "latest")
     assert wire().get("/v1/images/mara/a/app:latest").data["id"] == first["id"]
+    assert wire(mara).tag(first["container"], second["id"], "latest").status == 400
     assert wire(mara).call("DELETE", "/v1/images/mara/b/app:latest?arch=amd64").status == 200
     assert wire().get("/v1/images/mara/a/app:latest").data["id"] == first["id"]
     assert wire().get("/v1/images/mara/b/app:latest").status == 404
-    assert wire(mara).tag(first["container"], second["id"], "latest").status == 400
 
 
 # ── 3: private names leaked by searches, lists, maps of tags ──

@@ -366,7 +366,7 @@ row(
 # ── the API: addresses at which there is nothing, and other doors ──
 for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"):
     for route, address in (
-        ("v[12](?:/|$)", "/v2/{entity}/{collection}/{container}/manifests/latest"),
+        ("v[12]/…", "/v2/{entity}/{collection}/{container}/manifests/latest"),
         ("(?:api|container)/", "/api/collections/{entity}/{collection}"),
     ):
         row(method, route, EVERYBODY, "team's", to(address), door=OPEN, success=404)

@@ -54,4 +54,5 @@ def readable(pattern: str) -> str:
     pattern = re.sub(r"\(\?P(<\w+>)[^()]*\)", r"\1", pattern)
     pattern = re.sub(r"<\w+:(\w+)>", r"<\1>", pattern)
     pattern = pattern.replace("^", "").removesuffix("$").removesuffix("\\Z")
+    pattern = pattern.replace("(?:/|$)", "/…")
     return pattern.removesuffix("/?").replace("\\", "")
