@@ -15,7 +15,9 @@ help: ## list the targets
 # ── the environment ──
 
 SERVE_REQUIREMENTS := requirements.txt requirements-quickstart.txt
-DEV_REQUIREMENTS := $(SERVE_REQUIREMENTS) requirements-dev.txt
+# python-ldap is compiled: where its headers are not, the tests of it are left out.
+LDAP_REQUIREMENTS := $(if $(wildcard /usr/include/ldap.h),requirements-ldap.txt)
+DEV_REQUIREMENTS := $(SERVE_REQUIREMENTS) requirements-saml.txt $(LDAP_REQUIREMENTS) requirements-dev.txt
 
 # A stamp holds the checksum of the files that were installed: git gives files new times, not new
 # words. Of the environment's Python too, since one whose Python is gone has to be made again.
@@ -77,7 +79,7 @@ check: venv-dev ## look for faults without running anything: style, types, impor
 	$(BIN)/ruff format --check
 	$(BIN)/mypy shub
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/djlint shub/web/templates --check --lint --quiet
+	$(BIN)/djlint shub/web/templates shub/operations/templates --check --lint --quiet
 	@$(CHECK_SITE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(CHECK_SITE) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(call describe,--fail-on-warn --validate) | diff -u docs/reference/openapi.yaml - \
@@ -100,7 +102,7 @@ clients: venv-dev ## get the real clients that the tests drive (a CLI in PATH or
 
 .PHONY: lock
 lock: venv-dev ## compile requirements*.in into the pinned files
-	@for name in requirements requirements-quickstart requirements-dev; do \
+	@for name in requirements requirements-quickstart requirements-ldap requirements-saml requirements-dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-emit-index-url $$name.in -o $$name.txt; \
 	done

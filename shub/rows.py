@@ -1,6 +1,6 @@
 """Rows: the one row of a look-up that finds one at most, and locks that were taken crosswise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from django.db import OperationalError, transaction
@@ -32,3 +32,17 @@ def in_transaction(act: Callable[[], None]) -> None:
             raise
         with transaction.atomic():
             act()
+
+
+def in_chunks(rows: "QuerySet[Row]", size: int = 1000) -> Iterator["Row"]:
+    """The rows by their keys, some at a time: whatever their number, no query brings more of them.
+
+    Not `.iterator()`, whose cursor a proxy that shares its connections knows nothing of.
+    """
+    last = 0
+    while True:
+        chunk = list(rows.filter(pk__gt=last).order_by("pk")[:size])
+        yield from chunk
+        if len(chunk) < size:
+            return
+        last = chunk[-1].pk

@@ -2,6 +2,8 @@
 
 from django.urls import include, path
 
+from shub.operations.admin import site
+
 # What no view answers; what is missing has a page (404.html).
 handler400 = "shub.failures.unreadable"
 handler403 = "shub.failures.forbidden"
@@ -11,5 +13,6 @@ urlpatterns = [
     path("", include("shub.api.library.urls")),
     path("", include("shub.api.hkp.urls")),
     path("", include("shub.api.shub.urls")),
+    path("admin/", site.urls),
     path("", include("shub.web.urls")),
 ]

@@ -1,5 +1,20 @@
 """The product's settings, with what a test run needs beside them."""
 
+import os
+
+# Providers and a directory are installed as they are set: each test says where its own is.
+os.environ.update(
+    OIDC_ISSUER="http://openid.test",
+    OIDC_CLIENT_ID="shub",
+    OIDC_CLIENT_SECRET="only-for-tests",
+    OIDC_NAME="the University",
+    GITLAB_CLIENT_ID="shub",
+    GITLAB_CLIENT_SECRET="only-for-tests",
+    SAML_IDP_ENTITY_ID="http://saml.test",
+    SAML_IDP_SSO_URL="http://saml.test/sso",
+    SAML_IDP_CERTIFICATE="each test has its own",
+)
+
 from shub.settings import *  # noqa: F403
 
 SECRET_KEY = "only-for-tests"

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from shub.accounts import teams
 from shub.accounts.callers import Caller
-from shub.accounts.models import Invitation, Team, TeamMembership, User
+from shub.accounts.models import Entity, Invitation, Team, TeamMembership, User
 from shub.audit import trail
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.rows import first
@@ -173,12 +173,16 @@ def _still_stands(invitation: Invitation) -> bool:
 
 
 def _record(action: str, invitation: Invitation, *, by: Caller, **detail: str) -> None:
+    team, invited = invitation.team, invitation.user
+    owned = first(Entity.objects.filter(team=team)) if team else None
     trail.record(
         action,
         kind="invitation",
         public_id=invitation.public_id,
         name=str(invitation),
+        entity=owned.public_id if owned else "",
         by=by,
+        about=invited.public_id if invited else "",
         **detail,
     )
 

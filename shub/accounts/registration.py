@@ -59,6 +59,7 @@ def create_user(
                 kind="user",
                 public_id=user.public_id,
                 name=username,
+                about=user.public_id,
                 # Who registers does it in their own name.
                 by=by or Caller(user),
             )

@@ -91,7 +91,7 @@ def set_role(*, team: Team, username: str, role: str, by: Caller) -> None:
             _check_another_owner(team, membership)
         membership.role = role
         membership.save(update_fields=["role"])
-        _record("team.role", team, by=by, user=membership.user.username, role=role)
+        _record("team.role", team, by=by, user=membership.user, role=role)
 
 
 def remove(*, team: Team, username: str, by: Caller) -> None:
@@ -99,12 +99,30 @@ def remove(*, team: Team, username: str, by: Caller) -> None:
     user = _signed_in(by)
     if username.casefold() != user.username.casefold():
         check_may_decide(by, team)
+    take_out(team=team, username=username, by=by)
+
+
+def take_out(*, team: Team, username: str, by: Caller, from_group: str = "") -> None:
+    """Take a user out of the team; Conflict for its only owner.
+
+    Who may is asked by those who call this: `remove`, or a group says so.
+    """
     with transaction.atomic():
         membership = _locked_membership(team, username)
         if membership.role == Role.OWNER:
             _check_another_owner(team, membership)
         membership.delete()
-        _record("team.left", team, by=by, user=membership.user.username)
+        record_left(membership, by=by, group=from_group)
+
+
+def record_removed(team: Team, *, by: Caller) -> None:
+    """Write down that the team goes, with the account of the only one who is in it."""
+    _record("team.removed", team, by=by)
+
+
+def record_left(membership: TeamMembership, *, by: Caller, group: str = "") -> None:
+    """Write down that somebody is in the team no more."""
+    _record("team.left", membership.team, by=by, user=membership.user, group=group)
 
 
 def add(*, team: Team, user: User, role: str, by: Caller, from_group: str = "") -> None:
@@ -122,7 +140,7 @@ def add(*, team: Team, user: User, role: str, by: Caller, from_group: str = "") 
             return
         membership.role = role
         membership.save(update_fields=["role"])
-        _record("team.joined", team, by=by, user=user.username, role=role, group=from_group)
+        _record("team.joined", team, by=by, user=user, role=role, group=from_group)
 
 
 def check_may_decide(by: Caller, team: Team) -> None:
@@ -160,8 +178,12 @@ def _refuse_token() -> NoReturn:
     raise Denied("Teams are managed by who is signed in to the pages, not by tokens.")
 
 
-def _record(action: str, team: Team, *, by: Caller, **detail: str) -> None:
+def _record(
+    action: str, team: Team, *, by: Caller, user: User | None = None, **detail: str
+) -> None:
     owned = first(Entity.objects.filter(team=team))
+    if user is not None:
+        detail["user"] = user.username
     trail.record(
         action,
         kind="team",
@@ -169,5 +191,6 @@ def _record(action: str, team: Team, *, by: Caller, **detail: str) -> None:
         name=team.name,
         entity=owned.public_id if owned else "",
         by=by,
+        about=user.public_id if user else "",
         **detail,
     )

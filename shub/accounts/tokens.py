@@ -90,6 +90,7 @@ def issue(
             name=name,
             entity=user.robot_entity.public_id if user.robot_entity else "",
             by=by,
+            about=user.public_id,
             user=user.username,
             scopes=scopes,
             bound_to=token.bound_to,
@@ -129,6 +130,7 @@ def revoke(*, public_id: str, user: User, by: Caller) -> None:
 def _end(token: Token, *, by: Caller) -> None:
     if token.revoked_at is not None:
         return
+    home = token.user.robot_entity
     token.revoked_at = timezone.now()
     token.save(update_fields=["revoked_at"])
     trail.record(
@@ -136,7 +138,9 @@ def _end(token: Token, *, by: Caller) -> None:
         kind="token",
         public_id=token.public_id,
         name=token.name,
+        entity=home.public_id if home else "",
         by=by,
+        about=token.user.public_id,
         user=token.user.username,
     )
 

@@ -8,7 +8,8 @@ class Event(models.Model):
     """One thing that was done, or refused, by somebody.
 
     Things are named by kind and public id, never by foreign key: the trail outlives them. The
-    database refuses to change or delete a row (migration 0001).
+    database refuses to change a row, and to delete one that is younger than what is said while old
+    ones are dropped (`shub.audit.keeping`), and than 30 days in any case (migration 0011).
     """
 
     at = models.DateTimeField(default=timezone.now)
@@ -27,6 +28,12 @@ class Event(models.Model):
         db_default="",
         help_text="public id of the entity that the thing is in; empty: in none",
     )
+    about = models.CharField(
+        max_length=24,
+        blank=True,
+        db_default="",
+        help_text="public id of the user whom it concerns; empty: nobody in particular",
+    )
     detail = models.JSONField(default=dict)
 
     class Meta:
@@ -35,6 +42,12 @@ class Event(models.Model):
             models.Index(fields=["actor", "-at"], name="audit_by_actor"),
             models.Index(
                 fields=["entity", "-at"], condition=~models.Q(entity=""), name="audit_by_entity"
+            ),
+            models.Index(
+                fields=["about", "-at"], condition=~models.Q(about=""), name="audit_by_subject"
+            ),
+            models.Index(
+                fields=["token", "-at"], condition=~models.Q(token=""), name="audit_by_token"
             ),
             models.Index(fields=["-at"], name="audit_by_time"),
         ]

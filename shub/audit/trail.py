@@ -29,12 +29,14 @@ def record(
     public_id: str = "",
     name: str = "",
     entity: str = "",
+    about: str = "",
     **detail: Any,
 ) -> None:
     """Append an event, in the caller's transaction: what is rolled back was not done.
 
     `by` is None for what nobody asked for from outside: whoever sits at the server's own terminal.
     `entity` is the public id of the entity that the thing is in: those who manage it may read on.
+    `about` is the public id of the user whom it concerns: they may read it.
     """
     Event.objects.create(
         action=action,
@@ -42,6 +44,7 @@ def record(
         public_id=public_id,
         name=name,
         entity=entity,
+        about=about,
         actor=by.name if by else "",
         token=by.token_id if by else "",
         address=by.address if by else "",

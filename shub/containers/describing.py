@@ -1,5 +1,7 @@
 """Describing: what an entity, a collection or a container is said to be for."""
 
+from typing import Any
+
 from django.db import transaction
 
 from shub.accounts.callers import Caller
@@ -40,7 +42,7 @@ def set_default_private(entity: Entity, *, private: bool, by: Caller) -> None:
         _record("default_private", entity, by=by, private=private)
 
 
-def _record(what: str, place: Place, *, by: Caller, **detail: bool) -> None:
+def _record(what: str, place: Place, *, by: Caller, **detail: Any) -> None:
     kind = type(place).__name__.lower()
     trail.record(
         f"{kind}.{what}",

@@ -218,6 +218,7 @@ def _record(
         name=str(place),
         entity=entity.public_id,
         by=by,
+        about=holder.public_id if isinstance(holder, User) else "",
         holder=_name_of(holder),
         **detail,
     )

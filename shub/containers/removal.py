@@ -1,13 +1,18 @@
 """Removal: an image goes with its tags; its bytes go when no other image has them."""
 
-from shub.accounts.callers import Caller
+from functools import partial
+
+from shub.accounts.callers import NOBODY, Caller
 from shub.audit import trail
 from shub.containers import blobs, images, tagging
-from shub.containers.models import Image
+from shub.containers.models import Collection, Image, Visibility
 from shub.containers.permissions import check_may_delete
 from shub.containers.refs import LibraryRef
 from shub.errors import Conflict
 from shub.rows import first, in_transaction
+
+# What one pass removes of deleted accounts at most, so that it keeps no other sweep waiting.
+BATCH = 500
 
 
 def remove_image(ref: LibraryRef, *, arch: str, by: Caller) -> Image:
@@ -25,14 +30,32 @@ def remove_image(ref: LibraryRef, *, arch: str, by: Caller) -> Image:
     return found
 
 
-def _remove(found: Image, *, by: Caller) -> None:
+def empty_retired() -> int:
+    """Remove images of entities whose account was deleted, up to a batch of them; how many.
+
+    Frozen ones too: who deleted the account was told so. One by one, each in a transaction of its
+    own: whatever is killed in between, the next pass goes on.
+    """
+    # One may have been made while the account was deleted.
+    Collection.objects.filter(entity__retired_at__isnull=False).exclude(
+        visibility=Visibility.PRIVATE
+    ).update(visibility=Visibility.PRIVATE)
+    left = Image.objects.filter(container__collection__entity__retired_at__isnull=False)
+    count = 0
+    for image in left.select_related("blob", images.PARENTS).order_by("id")[:BATCH]:
+        in_transaction(partial(_remove, image, by=NOBODY, even_frozen=True))
+        count += 1
+    return count
+
+
+def _remove(found: Image, *, by: Caller, even_frozen: bool = False) -> None:
     # The uploads first, as whoever proves or refuses one of them locks them: upload, then image.
     list(found.uploads.select_for_update().order_by("pk"))
     image = first(Image.objects.select_for_update().filter(pk=found.pk))
     if image is None:
         return  # by another request at this moment: it is gone, as was asked
     image.container = found.container
-    tagging.drop(image, by=by)
+    tagging.drop(image, by=by, even_frozen=even_frozen)
     blob_id, size = image.blob_id, found.blob.size if found.blob else 0
     image.delete()
     if blob_id is not None:

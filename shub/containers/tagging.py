@@ -79,6 +79,7 @@ def set_tag(*, container_id: str, name: str, arch: str, image_id: str, by: Calle
                     "asked_at": timezone.now(),
                     "asked_by": by.known,
                     "token": by.token,
+                    "address": by.address,
                 },
             )
         else:
@@ -150,14 +151,14 @@ def _write_move(
     )
 
 
-def drop(image: Image, *, by: Caller) -> None:
+def drop(image: Image, *, by: Caller, even_frozen: bool = False) -> None:
     """Remove every tag of the image and write the moves down, in the caller's transaction.
 
-    Conflict where one of them is frozen.
+    Conflict where one of them is frozen, unless the whole entity goes.
     """
     tags = list(Tag.objects.select_for_update().filter(image=image))
     frozen = sorted({tag.name for tag in tags if tag.is_frozen})
-    if frozen:
+    if frozen and not even_frozen:
         raise Conflict(
             f"The image has a frozen tag: {', '.join(frozen)}. Ask a maintainer to unfreeze it "
             "first."
@@ -180,7 +181,7 @@ def move_pending(image: Image) -> None:
     )
     container = image.container
     for pending in waiting:
-        by = Caller(pending.asked_by, pending.token)
+        by = Caller(pending.asked_by, pending.token, pending.address)
         revoked = pending.token is not None and pending.token.revoked_at is not None
         if revoked or not may_push(by, container):
             continue

@@ -92,6 +92,48 @@ def users_reach_the_store(app_configs: Sequence[AppConfig] | None, **_: Any) -> 
     ]
 
 
+@register(Tags.security, deploy=True)
+def passwords_travel_by_tls(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> list[CheckMessage]:
+    """Neither a password on its way to the directory nor a provider's word is in the clear."""
+    found: list[CheckMessage] = []
+    if settings.LDAP_SERVER_URI.startswith("ldap://") and not settings.LDAP_START_TLS:
+        found.append(
+            checks.Warning(
+                "Passwords go to the directory in the clear.",
+                hint="Have LDAP_SERVER_URI begin with ldaps://, or set LDAP_START_TLS=true.",
+                id="shub.W010",
+            )
+        )
+    issuer = urlsplit(settings.OIDC_ISSUER)
+    if issuer.scheme == "http" and not is_loopback(issuer.hostname or ""):
+        found.append(
+            checks.Warning(
+                "The OpenID provider is asked in the clear: anybody on the way can be anybody.",
+                hint="Have OIDC_ISSUER begin with https://.",
+                id="shub.W011",
+            )
+        )
+    return found
+
+
+@register(Tags.security)
+def addresses_can_be_verified(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> list[CheckMessage]:
+    """Registration by domain waits for a mail that has to be sent."""
+    if settings.REGISTRATION != "domain" or settings.EMAIL_HOST:
+        return []
+    return [
+        checks.Error(
+            "REGISTRATION is domain, but no mail can be sent: nobody could verify an address.",
+            hint="Set EMAIL_HOST.",
+            id="shub.E010",
+        )
+    ]
+
+
 @register(Tags.security)
 def debug_is_for_oneself(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Django's debug pages show settings, code and what was sent: never to others."""

@@ -6,8 +6,11 @@ docs/reference/settings.md lists them all.
 
 from shub.settings.accounts import *  # noqa: F403  Django reads settings as names of one module
 from shub.settings.api import *  # noqa: F403
+from shub.settings.directory import *  # noqa: F403
 from shub.settings.django import *  # noqa: F403
 from shub.settings.hardening import *  # noqa: F403
 from shub.settings.limits import *  # noqa: F403
+from shub.settings.mail import *  # noqa: F403
 from shub.settings.registry import *  # noqa: F403
+from shub.settings.signin import *  # noqa: F403
 from shub.settings.storage import *  # noqa: F403

@@ -1,4 +1,6 @@
-"""Who may sign in, and how."""
+"""Accounts: their passwords, and where a sign-in leads."""
+
+from shub.settings import env
 
 AUTH_USER_MODEL = "accounts.User"
 
@@ -16,6 +18,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# Asks a service elsewhere whether a new password is in a known breach, by five digits of its hash.
+PASSWORD_BREACH_CHECK = env.boolean("PASSWORD_BREACH_CHECK", False)
+PASSWORD_BREACH_URL = env.text("PASSWORD_BREACH_URL", "https://api.pwnedpasswords.com/range/")
+
+if PASSWORD_BREACH_CHECK:
+    AUTH_PASSWORD_VALIDATORS.append({"NAME": "shub.accounts.passwords.BreachedPasswordValidator"})
 
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "tokens"

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from shub.settings import env
 from shub.settings.database import parse_database_url
 from shub.settings.registry import PUBLIC_URL
+from shub.settings.signin import SIGN_IN_APPS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -23,6 +24,8 @@ ALLOWED_HOSTS = [
 ]
 
 INSTALLED_APPS = [
+    # Without the search for admin modules: ours are one package, on a site of our own.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -39,6 +42,8 @@ INSTALLED_APPS = [
     "shub.web",
     "shub.operations",
     "shub.quickstart",
+    # Behind ours: our templates come before theirs of the same name.
+    *SIGN_IN_APPS,
 ]
 
 MIDDLEWARE = [
@@ -52,7 +57,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "shub.web.first_password.FirstPasswordMiddleware",
+    "shub.web.signin.second_factor.SecondFactorMiddleware",
 ]
 
 # No form of ours takes a file: what is sent as one is thrown away, not written into /tmp.
@@ -74,6 +81,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "shub.web.site.registry",
+                "shub.web.signin.context.signing_in",
             ],
         },
     },

@@ -1,5 +1,7 @@
 """What this registry is called, where it is, and how it behaves."""
 
+from django.core.exceptions import ImproperlyConfigured
+
 from shub.settings import env
 
 # The address that users know: scheme, host and, where it is not the scheme's own, port. Every
@@ -33,3 +35,10 @@ SWEEP_THREADS = env.integer("SWEEP_THREADS", 2, minimum=1)
 
 # Who makes teams: everybody who is signed in, or administrators only.
 TEAM_CREATION = env.choice("TEAM_CREATION", ["everybody", "administrators"])
+
+# For how many days the audit trail is kept; 0: for ever. Nothing is dropped within 30 days.
+AUDIT_KEEP_DAYS = env.integer("AUDIT_KEEP_DAYS", 0)
+if 0 < AUDIT_KEEP_DAYS < 30:
+    raise ImproperlyConfigured(
+        f"AUDIT_KEEP_DAYS must be 0, for ever, or at least 30, not {AUDIT_KEEP_DAYS}."
+    )

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from shub.containers import blobs, downloads
+from shub.audit import keeping
+from shub.containers import blobs, downloads, removal
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
@@ -48,6 +49,8 @@ def housekeeping() -> None:
         drop_idle_claims,
         drop_unknown_parts,
         downloads.sum_up,
+        removal.empty_retired,
+        keeping.drop_old,
     ):
         try:
             count = sweep()

@@ -1,24 +1,20 @@
-"""Signing in, and the password."""
+"""Changing the password."""
 
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.contrib import messages
 from django.contrib.auth.forms import PasswordChangeForm
-from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse_lazy
 
 from shub.audit import trail
 from shub.web.site import caller
-
-
-class SignInView(LoginView):
-    """`/account/sign-in`"""
-
-    template_name = "web/sign_in.html"
-
-
-class SignOutView(LogoutView):
-    """`/account/sign-out`, by POST."""
 
 
 class NewPasswordForm(PasswordChangeForm):
@@ -39,6 +35,13 @@ class ChangePasswordView(PasswordChangeView):
     form_class = NewPasswordForm
     success_url = reverse_lazy("tokens")
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Whose password is kept elsewhere has none to change here."""
+        if request.user.is_authenticated and not request.user.has_usable_password():
+            messages.info(request, "You have no password here: you sign in by another way.")
+            return redirect("account")
+        return super().dispatch(request, *args, **kwargs)
+
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """The new password, and the end of the duty to change it, both or neither."""
         with transaction.atomic():
@@ -51,6 +54,8 @@ class ChangePasswordView(PasswordChangeView):
                 kind="user",
                 public_id=user.public_id,
                 name=user.username,
+                about=user.public_id,
                 by=caller(self.request),
             )
+        get_adapter(self.request).send_notification_mail("account/email/password_changed", user)
         return answer

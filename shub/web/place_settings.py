@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from shub.accounts.models import Entity
 from shub.containers import describing, freezing, usage, visibility
 from shub.containers.models import Container, Visibility
-from shub.containers.permissions import check_may_look_into, may_manage
+from shub.containers.permissions import check_may_look_into, may_manage, may_own
 from shub.web import places
 from shub.web.places import Place
 from shub.web.refusals import attempt, page
@@ -72,6 +72,7 @@ def show(
         {
             **places.heading(found, by=by),
             "may_change": may_manage(by, found),
+            "may_rename": may_own(by, found),
             "form": DescriptionForm(initial={"description": found.description}),
             "visibilities": _visibilities(found),
             "kind": type(found).__name__.lower(),

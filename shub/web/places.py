@@ -91,4 +91,6 @@ def _words(place: Place, by: Caller) -> list[str]:
         words.append("members")
     if isinstance(place, Entity) and looks:
         words.append("robots")
+    if isinstance(place, Entity) and looks:
+        words.append("audit")
     return [*words, "settings"] if looks else words

@@ -1,16 +1,18 @@
 """The pages' addresses. Our own words follow a `-`, which is no legal name."""
 
-from django.urls import URLPattern, path, register_converter
+from django.urls import URLPattern, include, path, register_converter
 from django.urls.converters import StringConverter
 
 from shub.web import (
-    accounts,
+    account,
+    audit,
     home,
     invitations,
     library,
     members,
     place_settings,
     remote_file,
+    renaming,
     robots,
     teams,
     tokens,
@@ -65,9 +67,11 @@ def settings_pages(route: str, of: str) -> list[URLPattern]:
 
 urlpatterns = [
     path("", home.show, name="home"),
-    path("account/sign-in", accounts.SignInView.as_view(), name="sign-in"),
-    path("account/sign-out", accounts.SignOutView.as_view(), name="sign-out"),
-    path("account/password", accounts.ChangePasswordView.as_view(), name="change-password"),
+    path("account/delete", account.delete, name="delete-account"),
+    path("account/export", account.export, name="export-account"),
+    path("account/audit", audit.show_own, name="own-audit"),
+    path("admin-area/audit", audit.show_all, name="audit"),
+    path("account", include("shub.web.signin.urls")),
     path("remote.yaml", remote_file.remote_file, name="remote-file"),
     path("auth/tokens", tokens.list_tokens, name="tokens"),
     path("auth/tokens/<name:public_id>/revoke", tokens.revoke, name="revoke-token"),
@@ -104,6 +108,8 @@ urlpatterns = [
     ),
     *robot_pages("account/teams/<name:team>/robots", "team"),
     *robot_pages(f"{ENTITY}/-/robots", "entity"),
+    path(f"{ENTITY}/-/audit", audit.show_entity, name="entity-audit"),
+    path(f"{ENTITY}/-/rename", renaming.rename, name="rename-entity"),
     *settings_pages(ENTITY, "entity"),
     path(f"{ENTITY}/-/default-private", place_settings.set_default_private, name="default-private"),
     *member_pages(ENTITY, "entity"),

@@ -43,8 +43,8 @@ def addresses(world: dict[str, str]) -> Iterator[str]:
 
 
 def test_no_page_changes_anything_on_a_get(mara: Person, world: dict[str, str]) -> None:
-    before = Event.objects.count()
     browser = mara.browser
+    before = Event.objects.count()
     for address in addresses(world):
         answer = browser.get(address)
         assert answer.status_code in {200, 302, 404, 405}, address
@@ -52,9 +52,9 @@ def test_no_page_changes_anything_on_a_get(mara: Person, world: dict[str, str]) 
 
 
 def test_no_page_takes_a_form_that_is_not_ours(mara: Person, world: dict[str, str]) -> None:
-    before = Event.objects.count()
     forger = Client(enforce_csrf_checks=True)
     forger.force_login(mara.user)
+    before = Event.objects.count()
     for address in addresses(world):
         answer = forger.post(address, {"name": "x"})
         assert answer.status_code in {403, 405}, address

@@ -60,6 +60,12 @@ class Entity(models.Model):
                 name="entity_retired_is_nobodys",
             ),
         ]
+        indexes = [
+            # What the sweep looks for: few rows of many.
+            models.Index(
+                fields=["id"], condition=Q(retired_at__isnull=False), name="entity_retired"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -25,6 +25,13 @@ class User(AbstractUser):
     is_auditor = models.BooleanField(
         "auditor", default=False, db_default=False, help_text="sees everything, changes nothing"
     )
+    administrator_from_group = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="the group of the sign-in that made them an administrator; empty: a person did",
+    )
     robot_entity = models.ForeignKey(
         "accounts.Entity",
         null=True,

@@ -90,6 +90,9 @@ class PendingTag(models.Model):
     token = models.ForeignKey(
         Token, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    address = models.CharField(
+        max_length=45, blank=True, db_default="", help_text="where the request came from"
+    )
 
     class Meta:
         constraints = [

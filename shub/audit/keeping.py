@@ -1,0 +1,36 @@
+"""Keeping: how long the trail is kept. Older events are dropped by the sweep, some at a time."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+# What one transaction drops at most: bounded, so that it stays short.
+BATCH = 10_000
+
+# The database deletes nothing younger, whatever it is told (migration 0011).
+LEAST_DAYS = 30
+
+DROP = """
+DELETE FROM audit_event
+WHERE id IN (SELECT id FROM audit_event WHERE at < %s ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def drop_old() -> int:
+    """Delete events that are older than AUDIT_KEEP_DAYS, up to a batch of them; how many."""
+    days = settings.AUDIT_KEEP_DAYS
+    return drop_before(timezone.now() - timedelta(days=days)) if days else 0
+
+
+def drop_before(moment: datetime) -> int:
+    """Delete a batch of events from before the moment; how many.
+
+    The moment is told to the database for this transaction: without, it deletes none. Of what is
+    not 30 days old it refuses the deletion.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('shub.audit_drop_before', %s, true)", [str(moment)])
+        cursor.execute(DROP, [moment, BATCH])
+        return int(cursor.rowcount)

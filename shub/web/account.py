@@ -1,0 +1,109 @@
+"""The end of an account, and what is known of it: `/account/delete` and `/account/export`."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from shub.accounts.models import User
+from shub.containers import deletion, own_data
+from shub.containers.permissions import is_administrator
+from shub.errors import Refusal
+from shub.web.site import caller, signed_in
+
+
+class DeletionForm(forms.Form):
+    """What becomes of the images; and the account's name, so that nobody does it by mistake."""
+
+    field_order = ("images", "name", "password")
+    name = forms.CharField(
+        max_length=150,
+        label="Sign-in name",
+        help_text="of the account that is to be deleted; this cannot be undone",
+    )
+
+    def __init__(
+        self, *args: Any, summary: deletion.Summary, to_the_site: bool, **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        self.summary = summary
+        choices = [(deletion.REMOVE, "They are removed, frozen ones too")]
+        choices += [
+            (team.name, f"The team {team.name} gets the entity, as it is") for team in summary.heirs
+        ]
+        if to_the_site:
+            choices += [(deletion.TO_THE_SITE, "The site gets the entity, as it is")]
+        self.fields["images"] = forms.ChoiceField(
+            choices=choices,
+            widget=forms.RadioSelect,
+            required=False,
+            initial=deletion.REMOVE,
+            label="What becomes of the images",
+        )
+        self.order_fields(self.field_order)
+
+    def clean_name(self) -> str:
+        """The name of this account, and of no other."""
+        name: str = self.cleaned_data["name"]
+        if name.strip() != self.summary.username:
+            raise forms.ValidationError(f"Write {self.summary.username} to delete this account.")
+        return name
+
+
+class OwnDeletionForm(DeletionForm):
+    """With the password besides, of who has one: an open browser is not enough."""
+
+    def __init__(self, *args: Any, user: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.user = user
+        if user.has_usable_password():
+            self.fields["password"] = forms.CharField(
+                label="Password",
+                widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+                strip=False,
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """The user's own password."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if "password" in cleaned and not self.user.check_password(cleaned["password"]):
+            self.add_error("password", "This is not your password.")
+        return cleaned
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest) -> HttpResponse:
+    """What will go; and on POST, it goes."""
+    user, by = signed_in(request), caller(request)
+    try:
+        summary = deletion.foresee(user, by=by)
+        form = OwnDeletionForm(
+            request.POST or None, user=user, summary=summary, to_the_site=is_administrator(by)
+        )
+        if request.method == "POST" and form.is_valid():
+            deletion.delete_account(user, images=form.cleaned_data["images"], by=by)
+            logout(request)
+            messages.success(request, f"The account {summary.username} is deleted.")
+            return redirect("home")
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+        return redirect("delete-account" if request.method == "POST" else "home")
+    return render(request, "web/delete_account.html", {"summary": summary, "form": form})
+
+
+@login_required
+@require_safe
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """All that is known of one, as a file."""
+    user = signed_in(request)
+    return StreamingHttpResponse(
+        own_data.document(user, by=caller(request)),
+        content_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="account-{user.public_id}.json"'},
+    )

@@ -1,0 +1,1 @@
+"""Signing in to the pages, by allauth: what of it is ours."""

@@ -1,0 +1,48 @@
+"""Leaving for a provider's page, and what there is to say when the provider is away."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+logger = logging.getLogger(__name__)
+
+View = Callable[..., HttpResponse]
+
+
+def asking(view: View) -> View:
+    """The view, with a page that says so when the provider cannot be asked."""
+
+    @wraps(view)
+    def ask(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # SAML's code reads the header itself; a client of 1996 sends none.
+        request.META.setdefault("HTTP_HOST", request.get_host())
+        try:
+            return view(request, *args, **kwargs)
+        except OSError as error:
+            logger.warning("A provider could not be asked: %s", error)
+            page = "socialaccount/authentication_error.html"
+            return render(request, page, {"is_away": True}, status=HTTPStatus.BAD_GATEWAY)
+
+    return ask
+
+
+def leaving(view: View) -> View:
+    """The view, with a page that leads on in place of a redirect to another site.
+
+    Our pages let no form lead elsewhere (form-action 'self'), and browsers hold a redirect after a
+    form to that as well; naming the provider would not do, since it sends people on to others.
+    """
+
+    @wraps(view)
+    def lead_on(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer = asking(view)(request, *args, **kwargs)
+        if isinstance(answer, HttpResponseRedirect) and "://" in answer.url:
+            return render(request, "web/leaving.html", {"to": answer.url})
+        return answer
+
+    return lead_on
