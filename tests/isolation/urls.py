@@ -7,6 +7,9 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+# Django's own pages, one set for each model: their rows are `test_admin.py`.
+ADMIN = "admin/"
+
 # What a view answers by itself to whatever it does not know.
 WORDLESS = frozenset({"options", "trace"})
 
