@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import transaction
 
-from shub.accounts import teams
+from shub.accounts import administrators, teams
 from shub.accounts.callers import Caller
 from shub.accounts.models import Team, TeamMembership, User
 from shub.audit import trail
@@ -33,11 +33,14 @@ def check_may_come(provider: str, names: Iterable[str]) -> None:
 def follow(provider: str, names: Iterable[str], *, by: Caller) -> None:
     """Give the caller what their groups at the provider give, and take what they gave before.
 
-    A team's last owner stays one. A team that a setting names and nobody has made is left out.
+    The last administrator stays one, and so does a team's last owner. A team that a setting names
+    and nobody has made is left out.
     """
     held = folded(names)
     with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=by.known.pk)
+        user = administrators.locked(by.known)
+        if user is None:
+            return
         _follow_administrators(provider, held, user, by=by)
         _follow_teams(provider, held, user, by=by)
 
@@ -58,6 +61,11 @@ def _follow_administrators(provider: str, held: set[str], user: User, *, by: Cal
         user.is_superuser = user.is_staff = True
         user.administrator_from_group = mark
     elif given.startswith(f"{provider}:"):
+        try:
+            administrators.check_another(user)
+        except Conflict as refusal:
+            logger.warning("%s", refusal.message)
+            return
         user.is_superuser = user.is_staff = False
         user.administrator_from_group = ""
     else:

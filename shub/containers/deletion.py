@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import SET_NULL, F, ManyToOneRel, Q, QuerySet
 from django.utils import timezone
 
-from shub.accounts import teams
+from shub.accounts import administrators, teams
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
 from shub.audit import trail
@@ -94,11 +94,11 @@ def delete_account(user: User, *, images: str, by: Caller) -> None:
 
 
 def _delete(user: User, *, images: str, by: Caller) -> None:
-    found = standing.locked_user(user)
+    found = administrators.locked(user)
     if found is None:
         return
     if found.is_administrator:
-        standing.check_another_administrator(found)
+        administrators.check_another(found)
     gone = _teams_that_go(found)
     for team in gone:
         teams.record_removed(team, by=by)

@@ -10,12 +10,12 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
-from shub.accounts import tokens
+from shub.accounts import administrators, tokens
 from shub.accounts.callers import Caller
 from shub.accounts.models import Team, TeamMembership, Token, User
 from shub.audit import trail
 from shub.containers.permissions import check_administrator
-from shub.errors import Conflict, Invalid, NotFound
+from shub.errors import Invalid, NotFound
 from shub.rows import first
 
 ADMINISTRATOR, AUDITOR, NONE = "administrator", "auditor", ""
@@ -37,7 +37,7 @@ def user_named(name: str) -> User:
     return found
 
 
-def disable(user: User, *, by: Caller | None) -> None:
+def disable(user: User, *, by: Caller | None, because: str = "") -> None:
     """Let the user in no more: their tokens and sessions end at once. Again is no error.
 
     What is theirs stays, and so do the robots of their entity, which are not theirs but its own.
@@ -49,14 +49,14 @@ def disable(user: User, *, by: Caller | None) -> None:
         if not locked.is_active:
             return
         if locked.is_superuser:
-            check_another_administrator(locked)
+            administrators.check_another(locked)
         locked.is_active = user.is_active = False
         locked.save(update_fields=["is_active"])
         end_sessions(locked)
-        _record("user.disabled", locked, by=by)
+        _record("user.disabled", locked, by=by, because=because)
 
 
-def enable(user: User, *, by: Caller | None) -> None:
+def enable(user: User, *, by: Caller | None, because: str = "") -> None:
     """Let the user in again. Their tokens count again, as far as they were neither revoked nor have
     expired; they sign in anew."""
     _check_may_decide(by)
@@ -66,7 +66,7 @@ def enable(user: User, *, by: Caller | None) -> None:
             return
         locked.is_active = user.is_active = True
         locked.save(update_fields=["is_active"])
-        _record("user.enabled", locked, by=by)
+        _record("user.enabled", locked, by=by, because=because)
 
 
 def set_site_role(user: User, role: str, *, by: Caller | None) -> None:
@@ -85,7 +85,7 @@ def set_site_role(user: User, role: str, *, by: Caller | None) -> None:
         if before == role:
             return
         if locked.is_administrator:
-            check_another_administrator(locked)
+            administrators.check_another(locked)
         for each in (locked, user):
             each.is_superuser = each.is_staff = role == ADMINISTRATOR
             each.is_auditor = role == AUDITOR
@@ -122,27 +122,8 @@ def end_sessions(user: User) -> None:
     Session.objects.filter(pk__in=mine).delete()
 
 
-def check_another_administrator(user: User) -> None:
-    """Conflict unless somebody else administrates too. Asked with the `locked_user`."""
-    # Locked already: of two who demote each other, the second sees what the first did.
-    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
-    if not others.exists():
-        raise Conflict(f"{user.username} is the only administrator. Make somebody else one first.")
-
-
-def locked_user(user: User) -> User | None:
-    """The user as they are now, and nobody else changes them until the commit; None: they are gone.
-
-    Administrators are locked together, before anybody alone: two who demote each other do not meet
-    crosswise.
-    """
-    administrators = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
-    list(administrators.select_for_update(no_key=True).values_list("pk"))
-    return first(User.objects.select_for_update(no_key=True).filter(pk=user.pk))
-
-
 def _present(user: User) -> User:
-    found = locked_user(user)
+    found = administrators.locked(user)
     if found is None:
         raise NotFound(f"There is no user {user.username!r}.")
     return found

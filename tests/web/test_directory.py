@@ -133,7 +133,7 @@ def test_nobody_of_the_directory_gets_a_password_here(
 
 
 def test_groups_give_teams_and_administrators_and_take_them_again(
-    directory: Any, settings: Any, mara: Person
+    directory: Any, settings: Any, mara: Person, administrator: Person
 ) -> None:
     for name in ("physics", "biology"):
         teams.create(name=name, description="", by=mara.caller)
@@ -190,6 +190,22 @@ def test_the_last_owner_of_a_team_stays_when_the_group_is_gone(
     directory.remove(heads)
     assert who(sign_in("nora", "open sesame")) == "nora"
     assert roles(User.objects.get(username="nora")) == {"physics": "owner"}
+
+
+def test_the_last_administrator_stays_one_whatever_the_directory_says(
+    directory: Any, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.ADMIN_GROUP = {"ldap": "wheel"}
+    nora = directory.add_person("nora", "open sesame")
+    wheel = directory.add_group("wheel", nora)
+    sign_in("nora", "open sesame")
+    directory.remove(wheel)
+    assert who(sign_in("nora", "open sesame")) == "nora"
+    assert User.objects.get().is_administrator
+    directory.remove(nora)
+    call_command("ldapsync")
+    assert "nora: not disabled: nora is the only administrator" in capsys.readouterr().out
+    assert User.objects.get().is_administrator
 
 
 def test_the_tokens_of_those_who_are_gone_stop_when_the_directory_is_asked(

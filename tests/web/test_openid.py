@@ -200,7 +200,7 @@ def test_one_connects_a_provider_when_signed_in_and_after_saying_so_again(
 
 
 def test_groups_give_teams_and_administrators_and_take_them_again(
-    openid: str, settings: Any, mara: Person
+    openid: str, settings: Any, mara: Person, administrator: Person
 ) -> None:
     teams.create(name="physics", description="", by=mara.caller)
     settings.ADMIN_GROUP = {"oidc": "/Registry/Admins"}

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
-from shub.accounts import teams, tokens
+from shub.accounts import administrators, teams, tokens
 from shub.accounts.callers import Caller
 from shub.accounts.models import TeamMembership, User
 from shub.audit.models import Event
@@ -165,7 +165,7 @@ def test_of_two_administrators_who_demote_each_other_at_once_one_is_refused(
     one = make_person("one", is_administrator=True)
     two = make_person("two", is_administrator=True)
     together, refused = Barrier(2), list[Refusal]()
-    asked = standing.check_another_administrator
+    asked = administrators.check_another
 
     def ask_together(user: User) -> None:
         """Both have got so far, unless one is kept waiting for the other's end."""
@@ -173,7 +173,7 @@ def test_of_two_administrators_who_demote_each_other_at_once_one_is_refused(
             together.wait(timeout=2)
         asked(user)
 
-    monkeypatch.setattr(standing, "check_another_administrator", ask_together)
+    monkeypatch.setattr(administrators, "check_another", ask_together)
 
     def demote(victim: User, by: Caller) -> None:
         try:

@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from shub.accounts import groups
-from shub.accounts.callers import NOBODY, Caller
+from shub.accounts.callers import Caller
 from shub.accounts.models import User
-from shub.audit import trail
-from shub.errors import Denied
+from shub.containers import standing
+from shub.errors import Conflict, Denied
 
 # In the link's row: this command disabled the account, and may enable it again.
 MARK = "disabled_by_ldapsync"
@@ -71,23 +71,17 @@ class Command(BaseCommand):
 
     def switch(self, link: SocialAccount, user: User, *, active: bool, dry: bool) -> None:
         """Disable or enable, and remember that it was done here."""
-        self.stdout.write(f"{user.username}: {'enabled' if active else 'disabled'}")
-        if dry:
-            return
-        with transaction.atomic():
-            user.is_active = active
-            user.save(update_fields=["is_active"])
-            link.extra_data = {} if active else {MARK: True}
-            link.save(update_fields=["extra_data"])
-            trail.record(
-                "user.enabled" if active else "user.disabled",
-                kind="user",
-                public_id=user.public_id,
-                name=user.username,
-                by=NOBODY,
-                about=user.public_id,
-                because="the directory",
-            )
+        became = "enabled" if active else "disabled"
+        act = standing.enable if active else standing.disable
+        if not dry:
+            try:
+                with transaction.atomic():
+                    act(user, by=None, because="the directory")
+                    link.extra_data = {} if active else {MARK: True}
+                    link.save(update_fields=["extra_data"])
+            except Conflict as refusal:
+                became = f"not {became}: {refusal.message}"
+        self.stdout.write(f"{user.username}: {became}")
 
 
 def held(link: SocialAccount) -> set[str] | None:
