@@ -46,7 +46,8 @@ def invite_by_link(
             created_by=by.user,
             expires_at=timezone.now() + life,
         )
-        _record("invitation.made", invitation, by=by, note=note)
+        # Without the note: the team's owners see it, the trail of the entity others too.
+        _record("invitation.made", invitation, by=by)
     return invitation, secret
 
 

@@ -98,6 +98,7 @@ def _routes() -> Iterator[str]:
     for (door, route, need), methods in lines.items():
         escaped = route.replace("|", "\\|")
         yield f"| {door} | {', '.join(methods)} | `/{escaped}` | {need} |\n"
+    yield "| page | all | `/admin/…` | sees all; only administrators change anything |\n"
 
 
 def write() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.isolation.policy import (
     API,
+    AUDITOR,
     DELETES,
     EVERYBODY,
     HAS_ROLE,
@@ -23,13 +24,16 @@ from tests.isolation.policy import (
     PAGE,
     PULLS,
     PUSHES,
+    ROLES,
     SEES,
+    SEES_ALL,
     SEES_SIGNED_IN,
     SESSION,
     SIGNED_IN_OWN,
     UNRECOGNISED,
     Answers,
     Need,
+    counts_as,
 )
 from tests.isolation.requests import Ask
 from tests.isolation.world import CLAIMED, NO_ID, Scene
@@ -45,6 +49,8 @@ COLUMNS = {
     # What is answered alike wherever it is asked is asked of what is hidden best.
     "team's": ["team's"],
     "team": ["team"],
+    # The default entity is not renamed.
+    "team's entity": ["crew"],
     # Robots are below one of the two.
     "own entity": ["mara"],
     # Containers that are as their collection.
@@ -366,7 +372,7 @@ row(
 # ── the API: addresses at which there is nothing, and other doors ──
 for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"):
     for route, address in (
-        ("v[12](?:/|$)", "/v2/{entity}/{collection}/{container}/manifests/latest"),
+        ("v[12]/…", "/v2/{entity}/{collection}/{container}/manifests/latest"),
         ("(?:api|container)/", "/api/collections/{entity}/{collection}"),
     ):
         row(method, route, EVERYBODY, "team's", to(address), door=OPEN, success=404)
@@ -391,15 +397,6 @@ for prefix in ("", "api/"):
 
 # ── pages: for everybody ──
 page("GET POST", "", EVERYBODY, "site", to("/"))
-page("GET", "account/sign-in", EVERYBODY, "site", to("/account/sign-in"))
-page(
-    "POST PUT",
-    "account/sign-in",
-    EVERYBODY,
-    "site",
-    to("/account/sign-in", {"username": "mara", "password": "a wrong one"}),
-)
-page("POST", "account/sign-out", EVERYBODY, "site", to("/account/sign-out", {}), success=302)
 page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
 
 
@@ -448,6 +445,110 @@ form(
     changes=False,
 )
 
+
+# ── pages: signing in, and one's account ──
+# Whoever is signed in already is led on.
+SIGNED_IN = [role for role in ROLES if counts_as(role, PAGE) != NOBODY]
+LED_ON = dict.fromkeys(SIGNED_IN, 302)
+
+
+def own(methods: str, route: str, success: int = 200) -> None:
+    """A row of a page about one's own account: by an address that names nothing of others."""
+    page(
+        methods, route, SIGNED_IN_OWN, "site", to(f"/{route.replace('<pk>', '1')}"), success=success
+    )
+
+
+def door(methods: str, route: str, success: int = 200, **options: Any) -> None:
+    """A row of a page that is there before one signs in."""
+    address = re.sub(r"<organization_slug>", "saml", route)
+    page(
+        methods,
+        route,
+        EVERYBODY,
+        "site",
+        to("/" + re.sub(r"<\w+>", "x", address)),
+        success=success,
+        **options,
+    )
+
+
+door("GET", "account/sign-in", but=LED_ON)
+page(
+    "POST PUT",
+    "account/sign-in",
+    EVERYBODY,
+    "site",
+    but=LED_ON,
+    ask=to("/account/sign-in", {"login": "mara", "password": "a wrong one"}),
+)
+page("POST", "account/sign-out", EVERYBODY, "site", to("/account/sign-out", {}), success=302)
+own("GET POST", "account")
+page("GET", "account/delete", SIGNED_IN_OWN, "site", to("/account/delete"), but={AUDITOR: 302})
+page("POST", "account/delete", SIGNED_IN_OWN, "site", to("/account/delete", {}), but={AUDITOR: 302})
+own("GET", "account/export")
+own("POST", "account/export", 405)
+own("GET", "account/audit")
+own("POST", "account/audit", 405)
+page("GET", "admin-area/audit", SEES_ALL, "site", to("/admin-area/audit"), lacking=404)
+own("POST", "admin-area/audit", 405)
+page(
+    "GET",
+    "account/sign-out",
+    EVERYBODY,
+    "site",
+    to("/account/sign-out"),
+    success=302,
+    but=dict.fromkeys(SIGNED_IN, 200),
+)
+door("GET POST PUT", "account/register", but=LED_ON)
+door("GET", "account/register/<secret>", 302)
+door("POST", "account/register/<secret>", 405)
+door("GET", "account/disabled")
+own("GET POST PUT", "account/confirm")
+own("GET", "account/e-mail")
+own("POST PUT", "account/e-mail", 302)
+door("GET", "account/e-mail/sent")
+door("POST", "account/e-mail/sent", 405)
+door("GET", "account/e-mail/<key>")
+door("POST", "account/e-mail/<key>", 404)
+door("GET POST PUT", "account/password/forgotten")
+door("GET", "account/password/forgotten/sent")
+door("GET", "account/password/forgotten/done")
+door("GET POST PUT", "account/password/forgotten/<uidb36>-<key>")
+own("GET POST PUT", "account/with")
+door("GET POST PUT", "account/with/register", 302)
+door("GET", "account/with/cancelled")
+door("GET", "account/with/failed", 401)
+for provider in ("oidc", "gitlab"):
+    door("GET", f"account/with/{provider}")
+    door("GET POST", f"account/with/{provider}/back", 401)
+# One that is not configured to be reached leads nowhere.
+door("POST", "account/with/oidc", 502)
+door("POST", "account/with/gitlab", 200)
+SAML = "account/with/<organization_slug>"
+door("GET POST", SAML)
+door("GET POST", f"{SAML}/metadata")
+door("GET", f"{SAML}/back", 405)
+door("POST", f"{SAML}/back", 302)
+door("GET POST", f"{SAML}/done", 401)
+door("GET POST", f"{SAML}/sign-out", 404)
+FACTOR = "account/second-factor"
+own("GET", FACTOR)
+door("GET POST", f"{FACTOR}/sign-in", 302)
+own("GET POST PUT", f"{FACTOR}/confirm", 302)
+# These ask for the password first.
+own("GET POST PUT", f"{FACTOR}/app", 302)
+own("GET POST PUT", f"{FACTOR}/app/remove", 404)
+own("GET", f"{FACTOR}/codes", 404)
+own("GET POST PUT", f"{FACTOR}/codes/new", 302)
+own("GET", f"{FACTOR}/codes/file", 404)
+own("GET", f"{FACTOR}/keys")
+own("GET POST PUT", f"{FACTOR}/keys/new", 302)
+door("GET POST PUT", f"{FACTOR}/keys/sign-in", 302)
+own("GET POST PUT", f"{FACTOR}/keys/confirm", 302)
+own("GET POST PUT", f"{FACTOR}/keys/<pk>", 302)
+own("GET POST DELETE", f"{FACTOR}/keys/<pk>/remove", 302)
 
 # ── pages: teams ──
 TEAM = "account/teams/<team>"
@@ -594,6 +695,16 @@ for route, kind in ((ENTITY, "entity"), (COLLECTION, "collection"), (CONTAINER, 
         )
         form(f"{route}/-/members/<grant>/role", MANAGES, kind, {"role": "20"})
         form(f"{route}/-/members/<grant>/take-away", MANAGES, kind, {})
+        page(
+            "POST",
+            f"{route}/-/members/<grant>/role",
+            OWNS,
+            kind,
+            success=302,
+            changes=True,
+            note="an owner",
+            ask=to(f"{address}/-/members/{{grant}}/role", {"role": "40"}),
+        )
 page("GET", f"{ENTITY}/-/robots", LOOKS_INTO, "entity", to("/library/{entity}/-/robots"))
 page(
     "POST",
@@ -647,3 +758,16 @@ form(f"{COLLECTION}/-/visibility", MANAGES, "collection", other_visibility)
 form(f"{CONTAINER}/-/visibility", MANAGES, "open container", {"visibility": "private"})
 form(f"{CONTAINER}/-/frozen", MANAGES, "container", {"frozen": "yes"})
 form(f"{CONTAINER}/-/tags/frozen", MANAGES, "container", {"frozen": "yes", "tag": "latest"})
+page("GET", f"{ENTITY}/-/audit", LOOKS_INTO, "entity", to("/library/{entity}/-/audit"), lacking=404)
+own("POST", f"{ENTITY}/-/audit", 405)
+page("GET", f"{ENTITY}/-/rename", OWNS, "entity", to("/library/{entity}/-/rename"), lacking=404)
+page(
+    "POST",
+    f"{ENTITY}/-/rename",
+    OWNS,
+    "team's entity",
+    lacking=404,
+    success=302,
+    changes=True,
+    ask=to("/library/{entity}/-/rename", {"to": "brand-new"}),
+)

@@ -7,6 +7,9 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+# Django's own pages, one set for each model: their rows are `test_admin.py`.
+ADMIN = "admin/"
+
 # What a view answers by itself to whatever it does not know.
 WORDLESS = frozenset({"options", "trace"})
 
@@ -54,4 +57,5 @@ def readable(pattern: str) -> str:
     pattern = re.sub(r"\(\?P(<\w+>)[^()]*\)", r"\1", pattern)
     pattern = re.sub(r"<\w+:(\w+)>", r"<\1>", pattern)
     pattern = pattern.replace("^", "").removesuffix("$").removesuffix("\\Z")
+    pattern = pattern.replace("(?:/|$)", "/…")
     return pattern.removesuffix("/?").replace("\\", "")
