@@ -54,12 +54,12 @@ def invite_by_link(
 def invite_by_name(*, team: Team, username: str, role: str, by: Caller) -> None:
     """One place in the team for the user of this name, who sees it on their page of teams.
 
-    For a name that nobody has it looks the same: whether somebody is registered is not told.
+    NotFound where there is no such person.
     """
     _check_may_invite(team, role, LIFE, by=by)
     user = user_named(username)
     if user is None or not user.is_active or user.is_robot:
-        return
+        raise NotFound(f"There is no user {username!r} who could be invited.")
     if teams.is_member(team, user):
         raise Conflict(f"{user.username} is in the team already.")
     try:

@@ -18,6 +18,7 @@ from shub.containers.permissions import (
     may_look_into,
     may_manage,
     may_own,
+    may_view_entity,
     role_on,
     teams_of,
 )
@@ -112,9 +113,16 @@ def holder_named(name: str, *, by: Caller) -> User | Team:
     if name.startswith("@") and ROBOT_MARK not in name:
         return teams.find(name.removeprefix("@"), by=by)
     found = user_named(name)
-    if found is None or not found.is_active:
+    if found is None or not found.is_active or not _may_name(found, by=by):
         raise NotFound(f"There is no user {name!r}. A team is written with an @ before its name.")
     return found
+
+
+def _may_name(user: User, *, by: Caller) -> bool:
+    """People are known to whoever gives roles; a robot to those who know what it belongs to."""
+    if user.robot_team is not None:
+        return teams.visible_to(by).filter(pk=user.robot_team.pk).exists()
+    return user.robot_entity is None or may_view_entity(by, user.robot_entity)
 
 
 def grant_by_name(*, place: Entity | Collection, name: str, role: int, by: Caller) -> Grant:

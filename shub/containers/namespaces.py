@@ -5,10 +5,12 @@ anew on each push, two at once too. So making is idempotent: what is there is th
 """
 
 from django.conf import settings
+from django.db import transaction
 
 from shub.accounts.callers import Caller
 from shub.accounts.entities import entity_named, present_name
 from shub.accounts.models import Entity
+from shub.audit import trail
 from shub.containers.models import Collection, Container, Visibility
 from shub.containers.permissions import (
     entity_for,
@@ -104,15 +106,18 @@ def ensure_collection(*, entity_id: str, name: str, description: str, by: Caller
     entity = entity_for(by, found, collection=name)
     check_name(name, "collection")
     private = settings.DEFAULT_PRIVATE or entity.default_private
-    collection, _ = Collection.objects.get_or_create(
-        entity=entity,
-        name=name,
-        defaults={
-            "description": without_filler(description),
-            "visibility": (Visibility.PRIVATE if private else Visibility.PUBLIC),
-            "created_by": by.user,
-        },
-    )
+    with transaction.atomic():
+        collection, made = Collection.objects.get_or_create(
+            entity=entity,
+            name=name,
+            defaults={
+                "description": without_filler(description),
+                "visibility": Visibility.PRIVATE if private else Visibility.PUBLIC,
+                "created_by": by.user,
+            },
+        )
+        if made:
+            _record_made(collection, entity, by=by, visibility=collection.visibility)
     collection.entity = entity
     return collection
 
@@ -123,13 +128,31 @@ def ensure_container(*, collection_id: str, name: str, description: str, by: Cal
     collection = pushable(by, first(found))
     name = folded(name)
     check_name(name, "container")
-    container, _ = Container.objects.get_or_create(
-        collection=collection,
-        name=name,
-        defaults={"description": without_filler(description), "created_by": by.user},
-    )
+    with transaction.atomic():
+        container, made = Container.objects.get_or_create(
+            collection=collection,
+            name=name,
+            defaults={"description": without_filler(description), "created_by": by.user},
+        )
+        if made:
+            _record_made(container, collection.entity, by=by)
     container.collection = collection
     return container
+
+
+def _record_made(
+    made: Collection | Container, entity: Entity, *, by: Caller, **detail: str
+) -> None:
+    kind = type(made).__name__.lower()
+    trail.record(
+        f"{kind}.created",
+        kind=kind,
+        public_id=made.public_id,
+        name=str(made),
+        entity=entity.public_id,
+        by=by,
+        **detail,
+    )
 
 
 def without_filler(description: str) -> str:

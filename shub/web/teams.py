@@ -180,8 +180,7 @@ def invite_by_name(request: HttpRequest, team: str) -> HttpResponse:
     attempt(
         request,
         lambda: invitations.invite_by_name(team=found, **asked, by=by),
-        done=f"If there is somebody called {asked['username']}, they are invited: "
-        "they find it on their page of teams.",
+        done=f"{asked['username']} is invited, and finds it on their page of teams.",
     )
     return redirect("team", found.name)
 

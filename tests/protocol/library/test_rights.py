@@ -400,3 +400,19 @@ def test_the_tokens_of_one_who_is_disabled_stop_at_once(
     User.objects.filter(pk=mara.user.pk).update(is_active=False)
     assert wire(mara).get("/v1/token-status").status == 404
     assert wire(mara).get(f"/v1/images/{PATH}:latest").status == 401
+
+
+def test_what_a_push_makes_is_in_the_trail_of_its_entity(mara: Person) -> None:
+    wire(mara).push(PATH, CONTENT, "latest")
+    wire(mara).push(PATH, sif_bytes(seed=8), "latest")
+    events = Event.objects.filter(entity=mara.entity.public_id).order_by("pk")
+    done = [(event.action, event.actor, event.token, event.address) for event in events]
+    assert [action for action, *_ in done] == [
+        "collection.created",
+        "container.created",
+        "image.pushed",
+        "tag.moved",
+        "image.pushed",
+        "tag.moved",
+    ]
+    assert {tuple(rest) for _, *rest in done} == {("mara", mara.token.public_id, "127.0.0.1")}

@@ -146,12 +146,14 @@ def test_whoever_is_invited_may_decline(mara: Person, otto: Person) -> None:
     assert not teams.is_member(team, otto.user)
 
 
-def test_a_name_that_nobody_has_and_one_that_is_invited_already_look_the_same(
+def test_who_is_invited_already_is_not_invited_twice_and_nobody_cannot_be(
     mara: Person, otto: Person
 ) -> None:
     team = make_team("lab", mara)
-    for name in ("otto", "otto", "nobody"):
+    for name in ("otto", "OTTO"):
         invitations.invite_by_name(team=team, username=name, role="member", by=mara.caller)
+    with pytest.raises(NotFound, match="no user 'nobody'"):
+        invitations.invite_by_name(team=team, username="nobody", role="member", by=mara.caller)
     assert Invitation.objects.count() == 1
 
 

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from shub.accounts import teams
 from shub.accounts.models import Entity
 from shub.audit.models import Event
-from shub.containers import freezing, granting
+from shub.containers import freezing, granting, robots
 from shub.containers.models import Collection, Grant, Role
 from shub.containers.permissions import may_push, role_on
 from shub.errors import Denied, Invalid, NotFound, Unavailable
@@ -146,6 +146,20 @@ def test_a_team_holds_a_role_for_all_who_are_in_it(
         granting.holder_named("nobody", by=mara.caller)
     with pytest.raises(Invalid, match="This is no role"):
         give(tools, otto, 15, mara)
+
+
+def test_a_robot_is_named_by_those_who_know_what_it_belongs_to(
+    mara: Person, otto: Person, tools: Collection
+) -> None:
+    own = robots.create(home=otto.entity, name="ci", role=Role.WRITER, by=otto.caller)
+    lab = make_team("lab", otto)
+    teams_own = robots.create(home=lab, name="ci", role=0, by=otto.caller)
+    for robot in (own, teams_own):
+        with pytest.raises(NotFound):
+            granting.holder_named(robot.username, by=mara.caller)
+        assert granting.holder_named(robot.username, by=otto.caller) == robot
+    make_collection(otto.entity, "open", otto)
+    assert granting.holder_named("otto/ci", by=mara.caller) == own
 
 
 def test_members_says_who_has_a_role_and_where_it_comes_from(
