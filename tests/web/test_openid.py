@@ -82,7 +82,7 @@ def test_a_taken_name_is_asked_for_and_gives_nobody_the_account_that_has_it(
     assert not SocialAccount.objects.filter(user=mara.user).exists()
 
 
-def test_the_same_address_at_a_provider_gives_no_session_of_the_account_that_has_it(
+def test_lesson_07_the_same_address_at_a_provider_gives_no_session_of_the_account(
     openid: str, mara: Person
 ) -> None:
     EmailAddress.objects.create(user=mara.user, email="mara@example.org", verified=True)

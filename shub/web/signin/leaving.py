@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def leaving(view: View) -> View:
 
     @wraps(view)
     def lead_on(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        answer = asking(view)(request, *args, **kwargs)
+        answer = require_http_methods(["GET", "POST"])(asking(view))(request, *args, **kwargs)
         if isinstance(answer, HttpResponseRedirect) and "://" in answer.url:
             return render(request, "web/leaving.html", {"to": answer.url})
         return answer
