@@ -12,9 +12,11 @@ BATCH = 10_000
 # The database deletes nothing younger, whatever it is told (migration 0011).
 LEAST_DAYS = 30
 
+# An array, since a subquery after IN may be asked again for each row, and then has another LIMIT.
 DROP = """
-DELETE FROM audit_event
-WHERE id IN (SELECT id FROM audit_event WHERE at < %s ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED)
+DELETE FROM audit_event WHERE id = ANY (ARRAY(
+    SELECT id FROM audit_event WHERE at < %s ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED
+))
 """
 
 

@@ -70,20 +70,21 @@ ON CONFLICT (key) DO UPDATE SET
 RETURNING value::bigint, extract(epoch FROM expires_at - clock_timestamp()), xmax = 0
 """
 
+# Arrays, since a subquery after IN may be asked again for each row, and then has another LIMIT.
 CULL_ENDED = """
-DELETE FROM cache_entry WHERE key IN (
+DELETE FROM cache_entry WHERE key = ANY (ARRAY(
     SELECT key FROM cache_entry WHERE cache_entry.expires_at <= clock_timestamp()
     ORDER BY expires_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
-)
+))
 """
 
 # Those that end soonest: what is counted for a short period is worth least.
 CULL_SURPLUS = """
-DELETE FROM cache_entry WHERE key IN (
+DELETE FROM cache_entry WHERE key = ANY (ARRAY(
     SELECT key FROM cache_entry ORDER BY expires_at
     LIMIT least(greatest((SELECT count(*) FROM cache_entry) - %(kept)s, 0), %(most)s)
     FOR UPDATE SKIP LOCKED
-)
+))
 """
 
 
