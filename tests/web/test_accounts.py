@@ -102,6 +102,19 @@ def test_guessing_is_slowed_down(mara: Person) -> None:
     assert not who(client)
 
 
+def test_guessing_is_counted_by_the_account_whatever_host_and_letters_are_written(
+    mara: Person,
+) -> None:
+    User.objects.filter(pk=mara.user.pk).update(username="sisi")
+    for number, name in enumerate(["sisi", "SISI", "ſisi", "sıſi", "ſıſı"] * 2):
+        guesser = Client(REMOTE_ADDR=f"192.0.2.{number}", HTTP_HOST=f"testserver:{number + 1}")
+        guesser.post("/account/sign-in", {"username": name, "password": "wrong"})
+    client = Client(REMOTE_ADDR="192.0.2.99", HTTP_HOST="testserver:99")
+    page = client.post("/account/sign-in", {"username": "sisi", "password": PASSWORD})
+    assert "Too many failed" in page.content.decode()
+    assert not who(client)
+
+
 # ── registering ──
 
 

@@ -35,6 +35,14 @@ class AccountAdapter(DefaultAccountAdapter):
         """As everything else here sees it, behind proxies too."""
         return client_address(request)
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """What failures are counted by: the account that is meant, however the name is written.
+
+        allauth's has the Host in it, which whoever guesses writes, with any port. In upper case,
+        since that is how the account is looked for.
+        """
+        return str(credentials.get("username") or credentials.get("email") or "").upper()
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """By REGISTRATION."""
         return arrivals.is_open(request)
