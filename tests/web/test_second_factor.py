@@ -1,14 +1,19 @@
 """The second factor: codes, keys and recovery codes, and a site that demands one."""
 
 import re
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth
+from django.db.models import F
 from django.test import Client
 
 from shub.accounts.models import User
 from shub.audit.models import Event
+from shub.cache.models import Entry
 from tests.authenticators import SecurityKey, code, options_in
 from tests.factories import PASSWORD, Person
 from tests.wire import wire
@@ -84,6 +89,23 @@ def test_a_code_is_taken_once(browser: Client) -> None:
     client = begin()
     client.post(ASKED, {"code": used})
     assert not who(client)
+
+
+def test_a_code_is_taken_once_for_as_long_as_it_is_right(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = set_up_app(browser)
+    used = code(secret, later=1)
+    begin().post(ASKED, {"code": used})
+    # Half a minute later, as the cache and the codes see it.
+    Entry.objects.update(expires_at=F("expires_at") - timedelta(seconds=31))
+    later = time.time() + 31
+    monkeypatch.setattr(auth.time, "time", lambda: later)
+    client = begin()
+    client.post(ASKED, {"code": used})
+    assert not who(client)
+    client.post(ASKED, {"code": code(secret, later=1)})
+    assert who(client) == "mara"
 
 
 def test_a_recovery_code_opens_the_account_once(browser: Client) -> None:
