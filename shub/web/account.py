@@ -14,6 +14,7 @@ from shub.accounts.models import User
 from shub.containers import deletion, own_data
 from shub.containers.permissions import is_administrator
 from shub.errors import Refusal
+from shub.web.accounts import check_own_password
 from shub.web.site import caller, signed_in
 
 
@@ -68,12 +69,12 @@ class OwnDeletionForm(DeletionForm):
                 strip=False,
             )
 
-    def clean(self) -> dict[str, Any]:
-        """The user's own password."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if "password" in cleaned and not self.user.check_password(cleaned["password"]):
-            self.add_error("password", "This is not your password.")
-        return cleaned
+    def clean_password(self) -> str:
+        """The user's own; tries are counted."""
+        password: str = self.cleaned_data["password"]
+        if not check_own_password(self.user, password):
+            raise forms.ValidationError("This is not your password.")
+        return password
 
 
 @login_required

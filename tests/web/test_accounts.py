@@ -115,6 +115,28 @@ def test_guessing_is_counted_by_the_account_whatever_host_and_letters_are_writte
     assert not who(client)
 
 
+@pytest.mark.parametrize(
+    ("page", "field", "rest"),
+    [
+        (
+            "/account/password",
+            "old_password",
+            {"new_password1": "another battery horse", "new_password2": "another battery horse"},
+        ),
+        ("/account/delete", "password", {"name": "mara", "images": ""}),
+    ],
+)
+def test_a_stolen_session_is_no_place_to_guess_the_password_either(
+    mara: Person, page: str, field: str, rest: dict[str, str]
+) -> None:
+    client = begin("mara")
+    for number in range(10):
+        client.post(page, {field: f"guess {number}", **rest})
+    answer = client.post(page, {field: PASSWORD, **rest})
+    assert "too many tries of your password" in answer.content.decode()
+    assert User.objects.get(username="mara").check_password(PASSWORD)
+
+
 # ── registering ──
 
 
