@@ -13,6 +13,7 @@ from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
 
 from shub.accounts import invitations, passwords, teams
 from shub.accounts.models import Invitation, User
@@ -204,6 +205,29 @@ def test_an_invitation_lets_one_person_register(settings: Any, administrator: Pe
     assert not User.objects.filter(username="second").exists()
     assert Invitation.objects.get().accepted_at
     assert Event.objects.get(action="invitation.accepted").actor == "nora"
+
+
+@pytest.mark.parametrize("mode", ["invitation", "domain"])
+def test_an_invitation_that_is_used_while_the_form_is_read_lets_nobody_else_in(
+    settings: Any, administrator: Person, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    settings.REGISTRATION, settings.REGISTRATION_DOMAINS = mode, ["uni.example"]
+    _, secret = invitations.invite_by_link(team=None, by=administrator.caller)
+    client = Client()
+    client.get(f"{REGISTER}/{secret}")
+
+    def used_by_another(password: str) -> bool:
+        # The service of stolen passwords takes its time.
+        Invitation.objects.update(accepted_at=timezone.now())
+        return False
+
+    settings.AUTH_PASSWORD_VALIDATORS = [
+        {"NAME": "shub.accounts.passwords.BreachedPasswordValidator"}
+    ]
+    monkeypatch.setattr(passwords, "is_breached", used_by_another)
+    answer = client.post(REGISTER, form(email="nora@elsewhere.example"), follow=True)
+    assert "has been used meanwhile" in answer.content.decode()
+    assert not User.objects.filter(username="nora").exists()
 
 
 @pytest.mark.parametrize("mode", ["invitation", "closed"])
