@@ -95,6 +95,17 @@ def test_an_account_goes_to_no_entry_that_is_called_nearly_so(
     assert not SocialAccount.objects.exists()
 
 
+def test_who_had_the_account_before_the_directory_does_not_come_back_by_a_provider(
+    directory: Any, mara: Person, settings: Any
+) -> None:
+    settings.LDAP_LINK_BY_NAME = True
+    SocialAccount.objects.create(user=mara.user, provider="github", uid="7")
+    directory.add_person("mara", "open sesame")
+    assert who(sign_in("mara", "open sesame")) == "mara"
+    links = SocialAccount.objects.filter(user=mara.user)
+    assert [link.provider for link in links] == ["ldap"]
+
+
 def test_a_name_that_was_given_to_somebody_else_does_not_open_the_old_account(
     directory: Any,
 ) -> None:

@@ -63,9 +63,11 @@ def link_account(entry: Any, uid: str) -> User:
     with transaction.atomic():
         if there and may_be_linked(there):
             user = there
-            # From now on the directory says whether they may come.
+            # From now on the directory says whether they may come, and no provider does that
+            # whoever had the account has connected.
             user.set_unusable_password()
             user.save(update_fields=["password"])
+            SocialAccount.objects.filter(user=user).delete()
         elif PROVIDER not in settings.AUTO_REGISTER_BY:
             raise Denied("AUTO_REGISTER_BY does not name ldap.")
         else:
