@@ -148,6 +148,15 @@ def test_a_passkey_signs_in_alone_and_not_for_the_disabled(browser: Client) -> N
     assert not who(by_passkey())
 
 
+def test_whoever_is_disabled_between_the_two_steps_gets_no_session(browser: Client) -> None:
+    secret = set_up_app(browser)
+    client = begin()
+    User.objects.update(is_active=False)
+    client.post(ASKED, {"code": code(secret, later=1)})
+    User.objects.update(is_active=True)
+    assert not who(client)
+
+
 def test_a_key_that_another_site_asked_is_refused(browser: Client) -> None:
     key = set_up_key(browser)
     key.origin = "https://registry.test.evil.example"

@@ -84,6 +84,13 @@ class AccountAdapter(DefaultAccountAdapter):
         super().pre_login(request, user, **rest)
         return None
 
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """The session; asked once more, since a second factor may have come long after `pre_login`.
+        A session of somebody disabled would open when they are enabled again."""
+        if not may_sign_in(user):
+            raise ImmediateHttpResponse(redirect("account_inactive"))
+        super().login(request, user)
+
     def get_login_stages(self) -> list[str]:
         """allauth's; only addresses that were given are waited for."""
         ours = "shub.web.signin.stages.GivenAddressStage"
