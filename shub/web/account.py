@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -82,6 +83,9 @@ class OwnDeletionForm(DeletionForm):
 def delete(request: HttpRequest) -> HttpResponse:
     """What will go; and on POST, it goes."""
     user, by = signed_in(request), caller(request)
+    if not user.has_usable_password():
+        # Without a password to ask for, the second factor is, where there is one.
+        raise_if_reauthentication_required(request, app="allauth.account")
     try:
         summary = deletion.foresee(user, by=by)
         form = OwnDeletionForm(
