@@ -1,6 +1,7 @@
 """Signing in by a directory, a real slapd: who comes, who stays out, who is not mixed up."""
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -286,3 +287,17 @@ def test_a_directory_that_is_away_disables_nobody(directory: Any, settings: Any)
 def roles(user: User) -> dict[str, str]:
     """The user's role, by team."""
     return dict(user.memberships.values_list("team__name", "role"))
+
+
+@pytest.mark.parametrize("raw", [bytes(range(200, 216)), b"sixteen\0letters"])
+def test_an_id_of_bytes_is_the_same_whether_or_not_they_could_be_a_text(
+    directory: Any, settings: Any, raw: bytes
+) -> None:
+    from django_auth_ldap.config import _DeepStringCoder
+
+    from shub.web.signin.directory import filter_value, id_of
+
+    settings.LDAP_USER_ID = "objectGUID"
+    entry = SimpleNamespace(attrs=_DeepStringCoder("utf-8").decode({"objectGUID": [raw]}))
+    assert id_of(entry) == raw.hex()
+    assert filter_value(id_of(entry)) == "".join(f"\\{byte:02x}" for byte in raw)
