@@ -106,9 +106,10 @@ def moment(written: str) -> datetime:
     """
     try:
         found = datetime.fromisoformat(written.strip())
-    except ValueError:
+        # Postgres takes fewer zones than Python, and in its own no year 0 and no year 10000 either.
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise Invalid(f"{written!r} is no moment: expected such as 2026-11-26T09:30.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def as_line(event: Event) -> str:

@@ -18,6 +18,9 @@ from shub.containers.permissions import check_administrator
 from shub.errors import Invalid, NotFound
 
 ADMINISTRATOR, AUDITOR, NONE = "administrator", "auditor", ""
+# What one transaction drops at most: bounded, so that it stays short.
+DROPPED_AT_ONCE = 10_000
+
 SITE_ROLES: Sequence[str] = (NONE, AUDITOR, ADMINISTRATOR)
 
 
@@ -119,6 +122,13 @@ def end_sessions(user: User) -> None:
         if session.get_decoded().get(SESSION_KEY) == str(user.pk)
     ]
     Session.objects.filter(pk__in=mine).delete()
+
+
+def drop_ended_sessions() -> int:
+    """Delete a batch of sessions that have ended, those of visitors too; how many."""
+    ended = Session.objects.filter(expire_date__lt=timezone.now()).order_by("expire_date")
+    keys = list(ended.values_list("pk", flat=True)[:DROPPED_AT_ONCE])
+    return Session.objects.filter(pk__in=keys, expire_date__lt=timezone.now()).delete()[0]
 
 
 def _present(user: User) -> User:

@@ -61,6 +61,10 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PUBLIC_URL.startswith("https://") els
 # ── a second factor ──
 
 MFA_ADAPTER = "shub.web.signin.adapters.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "shub.web.signin.forms.CodeForm",
+    "reauthenticate": "shub.web.signin.forms.CodeAgainForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = REGISTRY_NAME

@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from shub.audit import keeping
-from shub.containers import blobs, downloads, removal
+from shub.containers import blobs, downloads, removal, standing
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
@@ -51,6 +51,7 @@ def housekeeping() -> None:
         downloads.sum_up,
         removal.empty_retired,
         keeping.drop_old,
+        standing.drop_ended_sessions,
     ):
         try:
             count = sweep()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -14,6 +15,7 @@ from shub.accounts.models import User
 from shub.containers import deletion, own_data
 from shub.containers.permissions import is_administrator
 from shub.errors import Refusal
+from shub.web.accounts import check_own_password
 from shub.web.site import caller, signed_in
 
 
@@ -68,12 +70,12 @@ class OwnDeletionForm(DeletionForm):
                 strip=False,
             )
 
-    def clean(self) -> dict[str, Any]:
-        """The user's own password."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if "password" in cleaned and not self.user.check_password(cleaned["password"]):
-            self.add_error("password", "This is not your password.")
-        return cleaned
+    def clean_password(self) -> str:
+        """The user's own; tries are counted."""
+        password: str = self.cleaned_data["password"]
+        if not check_own_password(self.user, password):
+            raise forms.ValidationError("This is not your password.")
+        return password
 
 
 @login_required
@@ -81,6 +83,9 @@ class OwnDeletionForm(DeletionForm):
 def delete(request: HttpRequest) -> HttpResponse:
     """What will go; and on POST, it goes."""
     user, by = signed_in(request), caller(request)
+    if not user.has_usable_password():
+        # Without a password to ask for, the second factor is, where there is one.
+        raise_if_reauthentication_required(request, app="allauth.account")
     try:
         summary = deletion.foresee(user, by=by)
         form = OwnDeletionForm(

@@ -13,12 +13,36 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
 
+from shub import limits
+from shub.accounts.models import User
 from shub.audit import trail
+from shub.errors import TooMany
 from shub.web.site import caller
 
 
+def check_own_password(user: User, password: str) -> bool:
+    """Whether it is the user's. ValidationError where there were too many tries: an open browser,
+    or a stolen session, is no place to guess at it."""
+    try:
+        limits.spend(
+            "LIMIT_FAILED_SIGN_INS", who=f"password of {user.pk}", what="tries of your password"
+        )
+    except TooMany as refusal:
+        raise ValidationError(refusal.message) from refusal
+    return user.check_password(password)
+
+
 class NewPasswordForm(PasswordChangeForm):
-    """Django's, which would take the old password for a new one."""
+    """Django's, which would take the old password for a new one, and guesses without end."""
+
+    def clean_old_password(self) -> str:
+        """The user's own; tries are counted."""
+        old: str = self.cleaned_data["old_password"]
+        if not check_own_password(self.user, old):
+            raise ValidationError(
+                self.error_messages["password_incorrect"], code="password_incorrect"
+            )
+        return old
 
     def clean_new_password1(self) -> str:
         """Another than the one that is to be replaced."""

@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from allauth.mfa.totp.internal import auth as totp
 from django.test import Client
 
 from shub.accounts import teams
 from shub.accounts.models import Entity, User
 from shub.containers import freezing
 from shub.containers.models import Collection
+from tests.authenticators import code
 from tests.factories import PASSWORD, Person, make_person
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +63,20 @@ def test_who_signs_in_elsewhere_has_no_password_to_give(mara: Person) -> None:
     mara.user.save()
     answer = browser(mara).post("/account/delete", {"images": "", "name": "mara"})
     assert answer.status_code == 302
+    assert not User.objects.filter(username="mara").exists()
+
+
+def test_who_has_no_password_but_a_second_factor_gives_that(mara: Person) -> None:
+    mara.user.set_unusable_password()
+    mara.user.save()
+    secret = totp.generate_totp_secret()
+    totp.TOTP.activate(mara.user, secret)
+    client = browser(mara)
+    answer = client.post("/account/delete", {"images": "", "name": "mara"}, follow=True)
+    assert answer.redirect_chain[0][0].startswith("/account/second-factor/confirm")
+    assert User.objects.filter(username="mara").exists()
+    client.post("/account/second-factor/confirm", {"code": code(secret)})
+    client.post("/account/delete", {"images": "", "name": "mara"})
     assert not User.objects.filter(username="mara").exists()
 
 

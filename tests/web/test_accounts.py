@@ -13,6 +13,7 @@ from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
 
 from shub.accounts import invitations, passwords, teams
 from shub.accounts.models import Invitation, User
@@ -102,6 +103,41 @@ def test_guessing_is_slowed_down(mara: Person) -> None:
     assert not who(client)
 
 
+def test_guessing_is_counted_by_the_account_whatever_host_and_letters_are_written(
+    mara: Person,
+) -> None:
+    User.objects.filter(pk=mara.user.pk).update(username="sisi")
+    for number, name in enumerate(["sisi", "SISI", "ſisi", "sıſi", "ſıſı"] * 2):
+        guesser = Client(REMOTE_ADDR=f"192.0.2.{number}", HTTP_HOST=f"testserver:{number + 1}")
+        guesser.post("/account/sign-in", {"username": name, "password": "wrong"})
+    client = Client(REMOTE_ADDR="192.0.2.99", HTTP_HOST="testserver:99")
+    page = client.post("/account/sign-in", {"username": "sisi", "password": PASSWORD})
+    assert "Too many failed" in page.content.decode()
+    assert not who(client)
+
+
+@pytest.mark.parametrize(
+    ("page", "field", "rest"),
+    [
+        (
+            "/account/password",
+            "old_password",
+            {"new_password1": "another battery horse", "new_password2": "another battery horse"},
+        ),
+        ("/account/delete", "password", {"name": "mara", "images": ""}),
+    ],
+)
+def test_a_stolen_session_is_no_place_to_guess_the_password_either(
+    mara: Person, page: str, field: str, rest: dict[str, str]
+) -> None:
+    client = begin("mara")
+    for number in range(10):
+        client.post(page, {field: f"guess {number}", **rest})
+    answer = client.post(page, {field: PASSWORD, **rest})
+    assert "too many tries of your password" in answer.content.decode()
+    assert User.objects.get(username="mara").check_password(PASSWORD)
+
+
 # ── registering ──
 
 
@@ -169,6 +205,29 @@ def test_an_invitation_lets_one_person_register(settings: Any, administrator: Pe
     assert not User.objects.filter(username="second").exists()
     assert Invitation.objects.get().accepted_at
     assert Event.objects.get(action="invitation.accepted").actor == "nora"
+
+
+@pytest.mark.parametrize("mode", ["invitation", "domain"])
+def test_an_invitation_that_is_used_while_the_form_is_read_lets_nobody_else_in(
+    settings: Any, administrator: Person, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    settings.REGISTRATION, settings.REGISTRATION_DOMAINS = mode, ["uni.example"]
+    _, secret = invitations.invite_by_link(team=None, by=administrator.caller)
+    client = Client()
+    client.get(f"{REGISTER}/{secret}")
+
+    def used_by_another(password: str) -> bool:
+        # The service of stolen passwords takes its time.
+        Invitation.objects.update(accepted_at=timezone.now())
+        return False
+
+    settings.AUTH_PASSWORD_VALIDATORS = [
+        {"NAME": "shub.accounts.passwords.BreachedPasswordValidator"}
+    ]
+    monkeypatch.setattr(passwords, "is_breached", used_by_another)
+    answer = client.post(REGISTER, form(email="nora@elsewhere.example"), follow=True)
+    assert "has been used meanwhile" in answer.content.decode()
+    assert not User.objects.filter(username="nora").exists()
 
 
 @pytest.mark.parametrize("mode", ["invitation", "closed"])

@@ -111,7 +111,16 @@ def test_filters_and_pages_lie_in_the_query_and_leave_none_out(administrator: Pe
 
 @pytest.mark.parametrize(
     "query",
-    ["since=soon", "actor=%00", "before=x", "until=%00", "before=%00_1", "since=99999-01-01"],
+    [
+        "since=soon",
+        "actor=%00",
+        "before=x",
+        "until=%00",
+        "before=%00_1",
+        "since=99999-01-01",
+        "since=0001-01-01T00:00%2b23:59",
+        "before=9999-12-31T23:59:59-23:59_1",
+    ],
 )
 def test_a_filter_that_means_nothing_is_said(query: str, administrator: Person) -> None:
     for more in ("", "&format=jsonl"):

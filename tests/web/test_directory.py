@@ -1,6 +1,7 @@
 """Signing in by a directory, a real slapd: who comes, who stays out, who is not mixed up."""
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,6 +94,17 @@ def test_an_account_goes_to_no_entry_that_is_called_nearly_so(
     mira.user.refresh_from_db()
     assert mira.user.has_usable_password()
     assert not SocialAccount.objects.exists()
+
+
+def test_who_had_the_account_before_the_directory_does_not_come_back_by_a_provider(
+    directory: Any, mara: Person, settings: Any
+) -> None:
+    settings.LDAP_LINK_BY_NAME = True
+    SocialAccount.objects.create(user=mara.user, provider="github", uid="7")
+    directory.add_person("mara", "open sesame")
+    assert who(sign_in("mara", "open sesame")) == "mara"
+    links = SocialAccount.objects.filter(user=mara.user)
+    assert [link.provider for link in links] == ["ldap"]
 
 
 def test_a_name_that_was_given_to_somebody_else_does_not_open_the_old_account(
@@ -275,3 +287,17 @@ def test_a_directory_that_is_away_disables_nobody(directory: Any, settings: Any)
 def roles(user: User) -> dict[str, str]:
     """The user's role, by team."""
     return dict(user.memberships.values_list("team__name", "role"))
+
+
+@pytest.mark.parametrize("raw", [bytes(range(200, 216)), b"sixteen\0letters"])
+def test_an_id_of_bytes_is_the_same_whether_or_not_they_could_be_a_text(
+    directory: Any, settings: Any, raw: bytes
+) -> None:
+    from django_auth_ldap.config import _DeepStringCoder
+
+    from shub.web.signin.directory import filter_value, id_of
+
+    settings.LDAP_USER_ID = "objectGUID"
+    entry = SimpleNamespace(attrs=_DeepStringCoder("utf-8").decode({"objectGUID": [raw]}))
+    assert id_of(entry) == raw.hex()
+    assert filter_value(id_of(entry)) == "".join(f"\\{byte:02x}" for byte in raw)

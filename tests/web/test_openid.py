@@ -10,8 +10,10 @@ from django.test import Client
 from shub.accounts import teams
 from shub.accounts.models import User
 from shub.audit.models import Event
+from tests.authenticators import options_in
 from tests.factories import PASSWORD, Person
 from tests.providers import agree, come_back, know, leave_for, sign_in
+from tests.web.test_second_factor import ASKED, KEYS, set_up_key
 
 pytestmark = pytest.mark.django_db
 
@@ -173,6 +175,29 @@ def test_groups_say_who_may_come(openid: str, settings: Any) -> None:
         sign_in(client, sub)
         found[sub] = who(client)
     assert found == {"in": "in", "out": "", "banned": "", "none": ""}
+
+
+def test_a_passkey_alone_opens_no_account_that_the_provider_decides_on(
+    openid: str, settings: Any
+) -> None:
+    know(openid, "sub-13", preferred_username="nora")
+    client = Client()
+    sign_in(client, "sub-13")
+    key = set_up_key(client)
+    settings.DENY_GROUP = {"oidc": "gone"}
+    know(openid, "sub-13", preferred_username="nora", groups=["gone"])
+    address = f"{KEYS}/sign-in"
+    client = Client()
+    options = client.get(address, headers={"accept": "application/json"}).json()
+    answer = client.post(address, {"credential": key.sign(options)}, follow=True)
+    assert "opened elsewhere" in answer.content.decode()
+    assert not who(client)
+    know(openid, "sub-13", preferred_username="nora", groups=[])
+    sign_in(client, "sub-13")
+    assert not who(client), "it is the second factor then"
+    options = options_in(client.get(ASKED).content.decode())
+    client.post(ASKED, {"credential": key.sign(options)})
+    assert who(client) == "nora"
 
 
 def test_the_way_to_the_provider_is_taken_by_a_form_only(openid: str) -> None:

@@ -4,14 +4,18 @@ import base64
 import copy
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from shub.accounts.models import User
+from shub.uploads.sweeps import housekeeping
 from tests.factories import Person
 from tests.providers import leave_for
 
@@ -101,6 +105,18 @@ def test_an_answer_that_nobody_asked_for_signs_nobody_in(saml: Any) -> None:
     come_back(client, saml.answer(address, who="id-3", uid="nora", asked_for=False))
     assert not who(client)
     assert not User.objects.exists()
+
+
+def test_of_what_anybody_sends_little_is_kept_and_not_for_long() -> None:
+    noise = base64.b64encode(os.urandom(1_000_000)).decode()
+    assert Client().post(BACK, {"SAMLResponse": noise}).status_code == 413
+    assert Client().post(BACK, {"SAMLResponse": noise[:100_000]}).status_code == 302
+    kept = Session.objects.get()
+    assert len(kept.session_data) < 300_000
+    assert kept.expire_date < timezone.now() + timedelta(minutes=6)
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    housekeeping()
+    assert not Session.objects.exists()
 
 
 def test_the_way_back_is_a_form_and_signing_out_by_the_provider_is_not_offered(

@@ -1,14 +1,19 @@
 """The second factor: codes, keys and recovery codes, and a site that demands one."""
 
 import re
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth
+from django.db.models import F
 from django.test import Client
 
 from shub.accounts.models import User
 from shub.audit.models import Event
+from shub.cache.models import Entry
 from tests.authenticators import SecurityKey, code, options_in
 from tests.factories import PASSWORD, Person
 from tests.wire import wire
@@ -86,6 +91,23 @@ def test_a_code_is_taken_once(browser: Client) -> None:
     assert not who(client)
 
 
+def test_a_code_is_taken_once_for_as_long_as_it_is_right(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = set_up_app(browser)
+    used = code(secret, later=1)
+    begin().post(ASKED, {"code": used})
+    # Half a minute later, as the cache and the codes see it.
+    Entry.objects.update(expires_at=F("expires_at") - timedelta(seconds=31))
+    later = time.time() + 31
+    monkeypatch.setattr(auth.time, "time", lambda: later)
+    client = begin()
+    client.post(ASKED, {"code": used})
+    assert not who(client)
+    client.post(ASKED, {"code": code(secret, later=1)})
+    assert who(client) == "mara"
+
+
 def test_a_recovery_code_opens_the_account_once(browser: Client) -> None:
     set_up_app(browser)
     page = browser.get("/account/second-factor/codes").content.decode()
@@ -124,6 +146,15 @@ def test_a_passkey_signs_in_alone_and_not_for_the_disabled(browser: Client) -> N
     assert who(by_passkey()) == "mara"
     User.objects.update(is_active=False)
     assert not who(by_passkey())
+
+
+def test_whoever_is_disabled_between_the_two_steps_gets_no_session(browser: Client) -> None:
+    secret = set_up_app(browser)
+    client = begin()
+    User.objects.update(is_active=False)
+    client.post(ASKED, {"code": code(secret, later=1)})
+    User.objects.update(is_active=True)
+    assert not who(client)
 
 
 def test_a_key_that_another_site_asked_is_refused(browser: Client) -> None:

@@ -5,6 +5,10 @@ import smtplib
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import (
+    clear_authentication_records,
+    get_authentication_records,
+)
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -35,6 +39,14 @@ class AccountAdapter(DefaultAccountAdapter):
         """As everything else here sees it, behind proxies too."""
         return client_address(request)
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """What failures are counted by: the account that is meant, however the name is written.
+
+        allauth's has the Host in it, which whoever guesses writes, with any port. In upper case,
+        since that is how the account is looked for.
+        """
+        return str(credentials.get("username") or credentials.get("email") or "").upper()
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """By REGISTRATION."""
         return arrivals.is_open(request)
@@ -56,11 +68,28 @@ class AccountAdapter(DefaultAccountAdapter):
         super().set_password(user, password)
 
     def pre_login(self, request: HttpRequest, user: Any, **rest: Any) -> HttpResponse | None:
-        """Stops whoever may not have a session, by whatever way they came."""
+        """Stops whoever may not have a session, by whatever way they came.
+
+        Where a provider or a directory says who may come, a passkey alone would open the site after
+        they have said no.
+        """
         if not may_sign_in(user):
             return redirect("account_inactive")
+        if not user.has_usable_password() and is_by_passkey_alone(request, user):
+            # Else the key would count as the second factor of whatever comes next.
+            clear_authentication_records(request)
+            words = "Your account is opened elsewhere: sign in there, and use your key after that."
+            messages.error(request, words)
+            return redirect("sign-in")
         super().pre_login(request, user, **rest)
         return None
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """The session; asked once more, since a second factor may have come long after `pre_login`.
+        A session of somebody disabled would open when they are enabled again."""
+        if not may_sign_in(user):
+            raise ImmediateHttpResponse(redirect("account_inactive"))
+        super().login(request, user)
 
     def get_login_stages(self) -> list[str]:
         """allauth's; only addresses that were given are waited for."""
@@ -84,6 +113,11 @@ class AccountAdapter(DefaultAccountAdapter):
             super().send_mail(template_prefix, email, context)
         except (OSError, smtplib.SMTPException) as error:
             logger.error("A mail (%s) could not be sent: %s", template_prefix, error)  # noqa: TRY400  the trace says no more
+
+
+def is_by_passkey_alone(request: HttpRequest, user: User) -> bool:
+    """Whether a passkey is all that there was: nobody was asked whether they may still come."""
+    return any(step.get("passwordless") for step in get_authentication_records(request, user)[-1:])
 
 
 class ProviderAdapter(DefaultSocialAccountAdapter):

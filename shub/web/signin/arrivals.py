@@ -13,7 +13,7 @@ from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, FormerName, Invitation, User
 from shub.accounts.users import user_named
 from shub.client_address import client_address
-from shub.errors import NotFound, Refusal
+from shub.errors import Conflict, NotFound, Refusal
 from shub.names import check_name
 
 # Where a session keeps the secret of the invitation whose link was followed.
@@ -44,8 +44,13 @@ def invitation_of(request: HttpRequest) -> Invitation | None:
 
 
 def make(request: HttpRequest, **account: Any) -> User:
-    """Register somebody, and use up the invitation that they came by; all or nothing."""
+    """Register somebody, and use up the invitation that they came by; all or nothing.
+
+    Conflict where the invitation was used, or withdrawn, since it let them in.
+    """
     invitation = invitation_of(request)
+    if invitation is None and request.session.pop(INVITATION, ""):
+        raise Conflict("This invitation has been used meanwhile. Ask for another.")
     with transaction.atomic():
         user = registration.create_user(**account)
         if invitation is not None:

@@ -63,9 +63,11 @@ def link_account(entry: Any, uid: str) -> User:
     with transaction.atomic():
         if there and may_be_linked(there):
             user = there
-            # From now on the directory says whether they may come.
+            # From now on the directory says whether they may come, and no provider does that
+            # whoever had the account has connected.
             user.set_unusable_password()
             user.save(update_fields=["password"])
+            SocialAccount.objects.filter(user=user).delete()
         elif PROVIDER not in settings.AUTO_REGISTER_BY:
             raise Denied("AUTO_REGISTER_BY does not name ldap.")
         else:
@@ -95,6 +97,9 @@ def id_of(entry: Any) -> str:
     if not values:
         raise Denied(f"The directory does not show the entry's {settings.LDAP_USER_ID}.")
     value = values[0]
+    if is_of_bytes() and isinstance(value, str):
+        # By chance bytes that are a text as well, which django-auth-ldap has made of them.
+        value = value.encode()
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
@@ -139,6 +144,12 @@ def entry_of(link: SocialAccount) -> Any:
 
 def filter_value(uid: str) -> str:
     """An entry's id in a filter; Active Directory's are bytes, that are kept as hex."""
-    if settings.LDAP_USER_ID.lower() == "objectguid":
+    if is_of_bytes():
         return "".join(f"\\{byte:02x}" for byte in bytes.fromhex(uid))
     return str(escape_filter_chars(uid))
+
+
+def is_of_bytes() -> bool:
+    """Whether an entry's id is no text: Active Directory's."""
+    name: str = settings.LDAP_USER_ID
+    return name.lower() == "objectguid"

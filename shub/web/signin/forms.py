@@ -4,10 +4,16 @@ from typing import Any
 
 from allauth.account.forms import LoginForm, ResetPasswordForm, SignupForm
 from allauth.core import context
+from allauth.core.internal.cryptokit import normalize_user_code
+from allauth.mfa import app_settings as factor_settings
+from allauth.mfa.adapter import get_adapter as get_factor_adapter
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.forms import DisconnectForm
 from allauth.socialaccount.forms import SignupForm as SocialSignupForm
 from django import forms
 from django.conf import settings
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
 from shub.names import NAME_LENGTH
@@ -129,3 +135,31 @@ class DisconnectionForm(DisconnectForm):
         super().__init__(*args, **kwargs)
         self.accounts: Any = self.accounts.exclude(provider="ldap")
         self.fields["account"].queryset = self.accounts
+
+
+class OnceOnly(forms.Form):
+    """A code of an app is taken once for as long as it is right.
+
+    allauth remembers a code for one period; with its neighbours it is right for several.
+    """
+
+    user: Any
+    authenticator: Authenticator
+
+    def clean_code(self) -> str:
+        """allauth's; a code that somebody has seen being used opens nothing."""
+        code: str = super().clean_code()  # type: ignore[misc]
+        if self.authenticator.type == Authenticator.Type.TOTP:
+            is_right_for = factor_settings.TOTP_PERIOD * (2 * factor_settings.TOTP_TOLERANCE + 1)
+            used = f"code {self.user.pk} {normalize_user_code(code)}"
+            if not cache.add(used, "used", timeout=is_right_for):
+                raise get_factor_adapter().validation_error("incorrect_code")
+        return code
+
+
+class CodeForm(OnceOnly, AuthenticateForm):
+    """The code after the password."""
+
+
+class CodeAgainForm(OnceOnly, ReauthenticateForm):
+    """The code before something that matters."""

@@ -1,4 +1,4 @@
-"""Leaving for a provider's page, and what there is to say when the provider is away."""
+"""Leaving for a provider's page, coming back, and what there is to say when it is away."""
 
 import logging
 from collections.abc import Callable
@@ -6,11 +6,18 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 logger = logging.getLogger(__name__)
+
+# Answers of SAML are some ten thousand bytes, with very many groups some more.
+MOST_ANSWER_BYTES = 256 * 1024
+
+# How long one waits for the page that takes it up, which the browser asks for at once.
+ANSWER_SECONDS = 300
 
 View = Callable[..., HttpResponse]
 
@@ -47,3 +54,26 @@ def leaving(view: View) -> View:
         return answer
 
     return lead_on
+
+
+def bounded(view: View) -> View:
+    """SAML's way back, whose form is kept until the browser's session is there to go on with.
+
+    Anybody can send one, before anything of it is looked at: so it is small, and soon forgotten.
+    """
+
+    @wraps(view)
+    def take(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_ANSWER_BYTES:
+            words, status = (
+                "An answer of SAML is not that long.",
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            )
+            return HttpResponse(words, status=status, content_type="text/plain")
+        kept = SessionStore()
+        kept.set_expiry(ANSWER_SECONDS)
+        asked: Any = request
+        asked.saml_acs_session = kept  # where allauth looks for it
+        return view(request, *args, **kwargs)
+
+    return take

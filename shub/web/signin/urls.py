@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from shub.web import accounts
 from shub.web.signin import invited, overview
-from shub.web.signin.leaving import asking, leaving
+from shub.web.signin.leaving import asking, bounded, leaving
 
 change_password = accounts.ChangePasswordView.as_view()
 
@@ -105,7 +105,7 @@ def provider_addresses(app: str) -> list[URLPattern]:
         return [
             re_path(f"{saml}$", leaving(views.login), name="saml_login"),
             re_path(f"{saml}/metadata$", asking(views.metadata), name="saml_metadata"),
-            re_path(f"{saml}/back$", require_POST(asking(views.acs)), name="saml_acs"),
+            re_path(f"{saml}/back$", require_POST(bounded(asking(views.acs))), name="saml_acs"),
             re_path(f"{saml}/done$", asking(views.finish_acs), name="saml_finish_acs"),
             re_path(f"{saml}/sign-out$", not_offered, name="saml_sls"),
         ]
