@@ -13,9 +13,9 @@ BATCH = 10_000
 SUM_UP = """
 WITH taken AS (
     DELETE FROM containers_download
-    WHERE id IN (
+    WHERE id = ANY (ARRAY(
         SELECT id FROM containers_download ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING image_id, (at AT TIME ZONE 'UTC')::date AS day
 ), by_day AS (
     SELECT image_id, day, count(*) AS count FROM taken GROUP BY image_id, day

@@ -110,10 +110,14 @@ class Need:
     hides_from_all: bool = False
     only: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
 
 
 EVERYBODY = Need("everybody", "nothing: all are answered alike, as far as each may see")
 SIGNED_IN_OWN = Need("one's own", "to be somebody: it is about one's own things", is_known=True)
+JOINS = Need(
+    "joins", "to be somebody who is no auditor: those join nothing", is_known=True, never=(AUDITOR,)
+)
 SEES = Need("sees", "to see the thing", "s")
 PULLS = Need("pulls", "to see it, and to pull from it", "p")
 PUSHES = Need("pushes", "to push there", "w", is_known=True, hides_from_all=True)
@@ -147,6 +151,7 @@ SEES_ALL = Need(
 NEEDS = [
     EVERYBODY,
     SIGNED_IN_OWN,
+    JOINS,
     SEES,
     SEES_SIGNED_IN,
     PULLS,
@@ -222,7 +227,7 @@ def expected(
         allowed = counted in need.only
     else:
         allowed = not need.letter or need.letter in may or role in also or counted in need.also
-    if allowed:
+    if allowed and counted not in need.never:
         return Expected(but.get(role, success or door.success), allowed=True)
     if need.hides_from_all and door is API:
         return Expected(door.lacking, like_absent=True)

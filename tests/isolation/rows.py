@@ -16,6 +16,7 @@ from tests.isolation.policy import (
     DELETES,
     EVERYBODY,
     HAS_ROLE,
+    JOINS,
     LOOKS_INTO,
     MANAGES,
     NOBODY,
@@ -556,7 +557,7 @@ page("GET", "account/teams", SIGNED_IN_OWN, "site", to("/account/teams"))
 page(
     "POST",
     "account/teams",
-    SIGNED_IN_OWN,
+    JOINS,
     "site",
     success=302,
     changes=True,
@@ -633,7 +634,7 @@ page(
 )
 form(
     "account/invitations/-/accept",
-    SIGNED_IN_OWN,
+    JOINS,
     "site",
     lambda scene: Ask("/account/invitations/-/accept", {"secret": scene.world.link}),
     note="by the link's secret",
