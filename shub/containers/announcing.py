@@ -10,8 +10,9 @@ from django.db import transaction
 from shub.accounts.callers import Caller
 from shub.audit import trail
 from shub.containers import blobs, namespaces, tagging, usage
+from shub.containers.admission import check_not_frozen
 from shub.containers.models import Container, Image
-from shub.containers.permissions import Scope, check_not_frozen, containers_visible_to
+from shub.containers.permissions import Scope, containers_visible_to
 from shub.errors import Invalid
 from shub.names import is_hash_ref
 from shub.rows import first

@@ -18,8 +18,9 @@ from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
 from shub.audit import trail
 from shub.containers import standing, usage
+from shub.containers.admission import check_writable
 from shub.containers.models import Collection, Container, Grant, Image, Tag, Visibility
-from shub.containers.permissions import check_writable, is_administrator
+from shub.containers.permissions import is_administrator
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.rows import first, in_transaction
 

@@ -7,8 +7,9 @@ from django.db import transaction
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
+from shub.containers.admission import check_may_manage
 from shub.containers.models import Collection, Container
-from shub.containers.permissions import Place, check_may_manage
+from shub.containers.permissions import Place
 from shub.errors import Invalid
 
 LONGEST = 4000

@@ -5,8 +5,8 @@ from django.db import transaction
 
 from shub.accounts.callers import Caller
 from shub.audit import trail
+from shub.containers.admission import check_administrator, check_may_manage
 from shub.containers.models import Container, ReadOnly, Tag
-from shub.containers.permissions import check_administrator, check_may_manage
 from shub.errors import Invalid, NotFound
 
 

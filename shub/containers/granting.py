@@ -10,11 +10,9 @@ from shub.accounts.models import Entity, Team, User
 from shub.accounts.models.user import ROBOT_MARK
 from shub.accounts.users import user_named
 from shub.audit import trail
+from shub.containers.admission import check_may_manage, check_may_own, check_writable
 from shub.containers.models import Collection, Grant, Role
 from shub.containers.permissions import (
-    check_may_manage,
-    check_may_own,
-    check_writable,
     may_look_into,
     may_manage,
     may_own,

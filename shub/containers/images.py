@@ -6,8 +6,9 @@ from uuid import UUID
 
 from shub.accounts.callers import Caller
 from shub.accounts.entities import present_name
+from shub.containers.admission import pushable
 from shub.containers.models import Image, Tag
-from shub.containers.permissions import may_push, may_view, pushable
+from shub.containers.permissions import may_push, may_view
 from shub.containers.refs import LibraryRef
 from shub.errors import NotFound
 from shub.rows import first

@@ -11,13 +11,9 @@ from shub.accounts.callers import Caller
 from shub.accounts.entities import entity_named, present_name
 from shub.accounts.models import Entity
 from shub.audit import trail
+from shub.containers.admission import entity_for, pushable
 from shub.containers.models import Collection, Container, Visibility
-from shub.containers.permissions import (
-    entity_for,
-    may_view,
-    may_view_entity,
-    pushable,
-)
+from shub.containers.permissions import may_view, may_view_entity
 from shub.errors import NotFound
 from shub.names import check_name, folded
 from shub.rows import first

@@ -7,7 +7,7 @@ from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, FormerName, User
 from shub.accounts.models.user import ROBOT_MARK
 from shub.audit import trail
-from shub.containers.permissions import check_administrator, check_may_own
+from shub.containers.admission import check_administrator, check_may_own
 from shub.errors import Conflict, NotFound
 from shub.names import check_name, folded
 from shub.public_ids import new_public_id

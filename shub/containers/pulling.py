@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from shub.accounts.callers import Caller
 from shub.containers import downloads, images
+from shub.containers.admission import check_may_pull
 from shub.containers.models import Image
-from shub.containers.permissions import check_may_pull
 from shub.containers.refs import LibraryRef
 from shub.errors import NotFound, Unavailable
 from shub.storage import NoSuchObject, object_store

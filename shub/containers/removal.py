@@ -5,8 +5,8 @@ from functools import partial
 from shub.accounts.callers import NOBODY, Caller
 from shub.audit import trail
 from shub.containers import blobs, images, tagging
+from shub.containers.admission import check_may_delete, check_not_frozen
 from shub.containers.models import Collection, Container, Image, Visibility
-from shub.containers.permissions import check_may_delete, check_not_frozen
 from shub.containers.refs import LibraryRef
 from shub.errors import Conflict
 from shub.rows import first, in_transaction

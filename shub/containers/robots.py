@@ -16,13 +16,9 @@ from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, Token, User
 from shub.accounts.models.user import ROBOT_MARK
 from shub.audit import trail
+from shub.containers.admission import check_may_look_into, check_may_manage, check_may_own
 from shub.containers.models import Grant, Role
-from shub.containers.permissions import (
-    check_may_look_into,
-    check_may_manage,
-    check_may_own,
-    may_manage,
-)
+from shub.containers.permissions import may_manage
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.names import check_name, folded
 from shub.rows import first

@@ -14,7 +14,7 @@ from shub.accounts import administrators, tokens, users
 from shub.accounts.callers import Caller
 from shub.accounts.models import Team, TeamMembership, Token, User
 from shub.audit import trail
-from shub.containers.permissions import check_administrator
+from shub.containers.admission import check_administrator
 from shub.errors import Invalid, NotFound
 
 ADMINISTRATOR, AUDITOR, NONE = "administrator", "auditor", ""

@@ -7,8 +7,9 @@ from django.db.models import Sum
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
+from shub.containers.admission import check_administrator
 from shub.containers.models import Blob, Image
-from shub.containers.permissions import check_administrator, may_push
+from shub.containers.permissions import may_push
 from shub.errors import Invalid, NotFound, OverQuota
 from shub.names import folded
 from shub.rows import first

@@ -4,8 +4,8 @@ from django.db import transaction
 
 from shub.accounts.callers import Caller
 from shub.audit import trail
+from shub.containers.admission import check_may_manage
 from shub.containers.models import Collection, Container, Visibility
-from shub.containers.permissions import check_may_manage
 from shub.errors import Invalid
 
 

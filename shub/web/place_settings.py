@@ -14,8 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from shub.accounts.models import Entity
 from shub.containers import describing, freezing, usage, visibility
+from shub.containers.admission import check_may_look_into
 from shub.containers.models import Container, Visibility
-from shub.containers.permissions import check_may_look_into, may_manage, may_own
+from shub.containers.permissions import may_manage, may_own
 from shub.web import places
 from shub.web.places import Place
 from shub.web.refusals import attempt, page

@@ -16,7 +16,7 @@ from django.urls import reverse
 from shub.accounts import invitations, teams, tokens
 from shub.accounts.models import Entity, FormerName, Invitation, Token, User
 from shub.audit.models import Event
-from shub.containers import granting, naming, permissions, robots, standing
+from shub.containers import admission, granting, naming, robots, standing
 from shub.containers.models import (
     Blob,
     Collection,
@@ -430,7 +430,7 @@ def test_the_site_is_made_read_only_and_again_not(administrator: Person, mara: P
     client.post("/admin/containers/readonly/add/", {"message": "the disk is changed"})
     assert recorded("site.read_only").detail["message"] == "the disk is changed"
     with pytest.raises(Exception, match="the disk is changed"):
-        permissions.check_writable()
+        admission.check_writable()
     assert client.get("/admin/containers/readonly/add/").status_code == 403
     change(client, "containers_readonly", ReadOnly.objects.get(), message="until noon")
     assert ReadOnly.objects.get().message == "until noon"
