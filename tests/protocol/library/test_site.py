@@ -213,3 +213,9 @@ def test_a_token_is_a_password_too(mara: Person) -> None:
         assert Wire(token=given, scheme="bAsIc").get("/v1/token-status").status == 200
     wrong = b64encode(b"mara:correct horse battery").decode()
     assert Wire(token=wrong, scheme="Basic").get("/v1/rbac/users/current").status == 401
+
+
+def test_whoever_asks_who_they_are_is_not_told_their_secret_again(mara: Person) -> None:
+    answer = wire(mara).get("/v1/rbac/users/current")
+    assert set(answer.body) == {"username", "email", "realname"}
+    assert mara.token_text not in str(answer)
