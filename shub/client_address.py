@@ -1,13 +1,8 @@
 """The client's address: the peer's, or what a proxy of ours says of it.
 
 Whoever asks can write any `X-Forwarded-For`; only what the proxies of TRUSTED_PROXIES have added to
-it counts. Everything that goes by addresses asks here: limits, the trail, tokens' last use. allauth
-asks its account adapter; ours has to answer
-
-    def get_client_ip(self, request: HttpRequest) -> str:
-        return client_address(request)
-
-and then needs none of its ALLAUTH_TRUSTED_* settings. (It groups IPv6 addresses by /64 itself.)
+it counts. Everything that goes by addresses asks here: limits, the trail, tokens' last use; allauth
+by its account adapter, which needs none of its own settings for it.
 """
 
 import ipaddress

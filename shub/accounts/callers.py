@@ -24,6 +24,11 @@ class Caller:
         return self.user.username if self.user else ""
 
     @property
+    def signed_in(self) -> User | None:
+        """The user, where they are signed in to the pages: what no token is good for asks this."""
+        return self.user if self.token is None and self.user and self.user.is_active else None
+
+    @property
     def token_id(self) -> str:
         """The public id of the token; empty where there is none."""
         return self.token.public_id if self.token else ""

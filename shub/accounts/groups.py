@@ -72,13 +72,13 @@ def _follow_administrators(provider: str, held: set[str], user: User, *, by: Cal
         return
     user.save(update_fields=["is_superuser", "is_staff", "is_auditor", "administrator_from_group"])
     trail.record(
-        "user.administrator",
+        "user.site_role",
         kind="user",
         public_id=user.public_id,
         name=user.username,
         by=by,
         about=user.public_id,
-        is_administrator=user.is_superuser,
+        after="administrator" if user.is_superuser else "",
         group=user.administrator_from_group or given,
     )
 

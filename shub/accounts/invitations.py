@@ -145,12 +145,13 @@ def withdraw(*, public_id: str, by: Caller) -> None:
 
 
 def _may_withdraw(invitation: Invitation, *, by: Caller) -> bool:
-    if by.token is not None or by.user is None:
+    user = by.signed_in
+    if user is None:
         return False
-    if by.user.pk in {invitation.user_id, invitation.created_by_id}:
+    if user.pk in {invitation.user_id, invitation.created_by_id}:
         return True
     if invitation.team is None:
-        return by.user.is_administrator
+        return user.is_administrator
     return teams.may_decide(by, invitation.team)
 
 

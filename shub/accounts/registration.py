@@ -38,7 +38,11 @@ def create_user(
     must_change_password: bool = False,
     by: Caller | None = None,
 ) -> User:
-    """Make a user and the entity that they own, both or neither. Conflict when a name is taken."""
+    """Make a user and the entity that they own, both or neither. Conflict when a name is taken.
+
+    `by` is None for whoever is at the server's own terminal; a caller who is nobody yet registers
+    themselves.
+    """
     name = entity_name or entity_name_for(username)
     check_name(name, "entity")
     if ROBOT_MARK in username:
@@ -62,8 +66,7 @@ def create_user(
                 public_id=user.public_id,
                 name=username,
                 about=user.public_id,
-                # Who registers does it in their own name.
-                by=by or Caller(user),
+                by=Caller(user, address=by.address) if by and by.user is None else by,
             )
     except IntegrityError:
         raise Conflict(

@@ -46,8 +46,8 @@ def create(*, name: str, description: str, by: Caller) -> Team:
 def may_create(by: Caller) -> bool:
     """Make teams: everybody who is signed in, auditors apart, or administrators only, as the
     setting says."""
-    user = by.user
-    if user is None or by.token is not None or not user.is_active or user.is_auditor:
+    user = by.signed_in
+    if user is None or user.is_auditor:
         return False
     return settings.TEAM_CREATION != "administrators" or user.is_administrator
 
@@ -62,11 +62,12 @@ def find(name: str, *, by: Caller) -> Team:
 
 def visible_to(by: Caller) -> QuerySet[Team]:
     """The teams that `find` finds."""
-    if by.user is None or by.token is not None:
+    user = by.signed_in
+    if user is None:
         return Team.objects.none()
-    if by.user.sees_everything:
+    if user.sees_everything:
         return Team.objects.all()
-    return Team.objects.filter(memberships__user=by.user)
+    return Team.objects.filter(memberships__user=user)
 
 
 def is_member(team: Team, user: User) -> bool:
@@ -76,8 +77,8 @@ def is_member(team: Team, user: User) -> bool:
 
 def may_decide(by: Caller, team: Team) -> bool:
     """Say who is in the team: its owners and administrators, signed in."""
-    user = by.user
-    if user is None or by.token is not None or not user.is_active or user.is_auditor:
+    user = by.signed_in
+    if user is None or user.is_auditor:
         return False
     return user.is_administrator or team.memberships.filter(user=user, role=Role.OWNER).exists()
 

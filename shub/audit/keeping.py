@@ -9,9 +9,6 @@ from django.utils import timezone
 # What one transaction drops at most: bounded, so that it stays short.
 BATCH = 10_000
 
-# The database deletes nothing younger, whatever it is told (migration 0011).
-LEAST_DAYS = 30
-
 # An array, since a subquery after IN may be asked again for each row, and then has another LIMIT.
 DROP = """
 DELETE FROM audit_event WHERE id = ANY (ARRAY(
@@ -30,7 +27,7 @@ def drop_before(moment: datetime) -> int:
     """Delete a batch of events from before the moment; how many.
 
     The moment is told to the database for this transaction: without, it deletes none. Of what is
-    not 30 days old it refuses the deletion.
+    not 30 days old it refuses the deletion, whatever it is told (migration 0011).
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('shub.audit_drop_before', %s, true)", [str(moment)])

@@ -46,7 +46,7 @@ def _record(what: str, container: Container, name: str, *, frozen: bool, by: Cal
     )
 
 
-def set_read_only(message: str, *, by: Caller | None = None) -> None:
+def set_read_only(message: str, *, by: Caller | None) -> None:
     """Have nothing change on the whole site, and clients told why; an empty message ends it.
 
     `by` is None for whoever is at the server's own terminal.

@@ -44,7 +44,7 @@ def may_see_members(place: Entity | Collection, *, by: Caller) -> bool:
     """See who has a role there: all of them, or as a lesser member oneself only."""
     if may_look_into(by, place):
         return True
-    return by.token is None and by.user is not None and role_on(by.user, place) > 0
+    return by.signed_in is not None and role_on(by.signed_in, place) > 0
 
 
 def members(place: Entity | Collection, *, by: Caller) -> list[Member]:
@@ -71,7 +71,7 @@ def _granted(place: Entity | Collection, *, by: Caller) -> list[Member]:
             source="granted here",
             grant_id=held.pk,
             may_change=manages and (owns or held.role != Role.OWNER),
-            may_give_up=by.token is None and by.user is not None and held.user_id == by.user.pk,
+            may_give_up=by.signed_in is not None and held.user_id == by.signed_in.pk,
         )
         for held in Grant.objects.select_related("user", "team").filter(**_on(place))
     ]
@@ -172,7 +172,7 @@ def revoke(*, place: Entity | Collection, grant_id: int, by: Caller) -> None:
     with transaction.atomic():
         _lock(place)
         held = first(Grant.objects.select_related("user", "team").filter(**_on(place), pk=grant_id))
-        own = held is not None and by.token is None and held.user_id == by.known.pk
+        own = bool(held and by.signed_in and held.user_id == by.signed_in.pk)
         if own:
             check_writable()
         else:

@@ -200,12 +200,12 @@ def may_look_into(caller: Caller, place: Place) -> bool:
 
 def is_administrator(caller: Caller) -> bool:
     """May do what concerns the whole site. Not by a token: none is for that."""
-    return caller.token is None and caller.user is not None and caller.user.is_administrator
+    return caller.signed_in is not None and caller.signed_in.is_administrator
 
 
 def sees_everything(caller: Caller) -> bool:
     """Administrators and auditors, signed in: the whole audit trail is theirs to read."""
-    return caller.token is None and caller.user is not None and caller.user.sees_everything
+    return caller.signed_in is not None and caller.signed_in.sees_everything
 
 
 # ── sets ──

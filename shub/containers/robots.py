@@ -50,7 +50,8 @@ def create(*, home: Entity | Team, name: str, role: int, by: Caller) -> User:
             robot.save(force_insert=True)
             if isinstance(home, Entity):
                 Grant.objects.create(entity=home, user=robot, role=role)
-            _record("robot.created", robot, home, by=by)
+            given = Role(role).name.lower() if isinstance(home, Entity) else ""
+            _record("robot.created", robot, home, by=by, role=given)
     except IntegrityError:
         raise Conflict(f"There is a robot {username!r} already.") from None
     return robot
@@ -188,7 +189,7 @@ def _of(home: Entity | Team) -> dict[str, Entity | Team]:
     return {"robot_entity" if isinstance(home, Entity) else "robot_team": home}
 
 
-def _record(action: str, robot: User, home: Entity | Team, *, by: Caller) -> None:
+def _record(action: str, robot: User, home: Entity | Team, *, by: Caller, **detail: str) -> None:
     entity = home if isinstance(home, Entity) else first(Entity.objects.filter(team=home))
     trail.record(
         action,
@@ -197,4 +198,5 @@ def _record(action: str, robot: User, home: Entity | Team, *, by: Caller) -> Non
         name=robot.username,
         entity=entity.public_id if entity else "",
         by=by,
+        **detail,
     )

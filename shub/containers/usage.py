@@ -63,7 +63,7 @@ def check_quota(entity: Entity, *, digest: str, size: int, by: Caller) -> None:
         )
 
 
-def set_quota(*, name: str, quota: int | None, by: Caller | None = None) -> Entity:
+def set_quota(*, name: str, quota: int | None, by: Caller | None) -> Entity:
     """Give the entity a quota of its own: bytes, 0 for no bound, None for the site's default.
 
     `by` is None for whoever is at the server's own terminal; of others, administrators may.

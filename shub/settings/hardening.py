@@ -31,10 +31,6 @@ SECURE_HSTS_PRELOAD = env.boolean("SECURE_HSTS_PRELOAD", False)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-# Where a form may lead beside ourselves. Browsers hold a redirect that answers a form to it too, so
-# the origins of sign-in providers belong in here.
-FORM_ACTION_ORIGINS: list[str] = []
-
 CSRF_FAILURE_VIEW = "shub.failures.forged"
 
 SILENCED_SYSTEM_CHECKS = [

@@ -9,15 +9,15 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from shub.audit import reading
 from shub.audit.models import Event
-from shub.containers import namespaces
 from shub.containers.permissions import may_look_into, sees_everything
-from shub.errors import Invalid, NotFound
+from shub.errors import Invalid
 from shub.web import places
+from shub.web.refusals import page
 from shub.web.site import caller, signed_in
 
 # What a filter of the page is called, in the query string and in the question.
@@ -38,17 +38,12 @@ def show_own(request: HttpRequest) -> HttpResponseBase:
 
 @login_required
 @require_safe
+@page
 def show_entity(request: HttpRequest, entity: str) -> HttpResponseBase:
     """`/library/ENTITY/-/audit`: for those who manage the entity, and who see everything."""
-    by = caller(request)
-    try:
-        found = namespaces.find_entity(entity, by=by)
-    except NotFound as refusal:
-        raise Http404(refusal.message) from refusal
+    found, by = places.find_entity(request, entity), caller(request)
     if not may_look_into(by, found):
         raise Http404("There is no such page, or you may not see it.")
-    if found.name != entity:
-        return redirect("entity-audit", found.name)
     question = reading.Question(entity=found.public_id)
     return _show(request, question, f"What happened in {found.name}", places.heading(found, by=by))
 

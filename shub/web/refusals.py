@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -29,12 +29,14 @@ class Moved(Exception):
 
 
 def page(
-    view: Callable[Concatenate[HttpRequest, Parts], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, Parts], HttpResponse]:
+    view: Callable[Concatenate[HttpRequest, Parts], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, Parts], HttpResponseBase]:
     """Answer what the domain refuses, and lead from an entity's former name to the present one."""
 
     @wraps(view)
-    def answer(request: HttpRequest, /, *args: Parts.args, **kwargs: Parts.kwargs) -> HttpResponse:
+    def answer(
+        request: HttpRequest, /, *args: Parts.args, **kwargs: Parts.kwargs
+    ) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except NotFound as refusal:

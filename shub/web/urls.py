@@ -4,12 +4,12 @@ from django.urls import URLPattern, include, path, register_converter
 from django.urls.converters import StringConverter
 
 from shub.web import (
-    account,
     audit,
     home,
     invitations,
     library,
     members,
+    own_account,
     place_settings,
     remote_file,
     renaming,
@@ -67,8 +67,8 @@ def settings_pages(route: str, of: str) -> list[URLPattern]:
 
 urlpatterns = [
     path("", home.show, name="home"),
-    path("account/delete", account.delete, name="delete-account"),
-    path("account/export", account.export, name="export-account"),
+    path("account/delete", own_account.delete, name="delete-account"),
+    path("account/export", own_account.export, name="export-account"),
     path("account/audit", audit.show_own, name="own-audit"),
     path("admin-area/audit", audit.show_all, name="audit"),
     path("account", include("shub.web.signin.urls")),

@@ -93,7 +93,7 @@ def test_who_alone_owns_a_team_with_others_is_told_so(mara: Person, otto: Person
 
 
 def test_while_the_site_is_read_only_the_page_leads_home_and_says_why(mara: Person) -> None:
-    freezing.set_read_only("a move")
+    freezing.set_read_only("a move", by=None)
     answer = browser(mara).get("/account/delete", follow=True)
     assert "read-only at the moment: a move" in answer.content.decode()
 

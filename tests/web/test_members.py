@@ -170,7 +170,7 @@ def test_a_hidden_place_has_no_page_of_members(
 def test_while_the_site_is_read_only_the_page_is_shown_and_changes_nothing(
     mara: Person, otto: Person, tools: Collection
 ) -> None:
-    freezing.set_read_only("moving house")
+    freezing.set_read_only("moving house", by=None)
     page = text_of(mara.browser.post(PAGES[1], {"holder": "otto", "role": "10"}))
     assert "This registry is read-only at the moment: moving house" in page
     assert not Grant.objects.exists()

@@ -125,7 +125,7 @@ def test_what_is_stored_and_may_be_is_shown(mara: Person, gcc: Container) -> Non
 def test_while_the_site_is_read_only_settings_are_shown_and_stay(
     mara: Person, gcc: Container
 ) -> None:
-    freezing.set_read_only("moving house")
+    freezing.set_read_only("moving house", by=None)
     for address, form in CHANGES:
         answer = mara.browser.post(address, form, follow=True)
         assert "This registry is read-only at the moment: moving house" in text_of(answer)

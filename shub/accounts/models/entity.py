@@ -14,7 +14,7 @@ class Entity(models.Model):
     """A namespace: of one user, of one team, or of the site (of neither).
 
     A retired one belongs to nobody any more, its account having been deleted. It keeps its name, so
-    that no reference comes to mean somebody else's images, and nobody but administrators sees it.
+    that no reference comes to mean somebody else's images; only administrators and auditors see it.
     """
 
     public_id = PublicIdField()

@@ -6,7 +6,10 @@ from django.utils import timezone
 
 
 class ReadOnly(models.Model):
-    """While its one row is there nothing is pushed, tagged, removed or changed on this site."""
+    """While its one row is there no image, tag, collection or entity changes on this site.
+
+    Accounts do: people sign in, make tokens, and are in teams.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     message = models.CharField(max_length=500, help_text="what clients are told")

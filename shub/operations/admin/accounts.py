@@ -21,7 +21,7 @@ from shub.containers.models import Collection, Grant
 from shub.errors import Refusal
 from shub.operations.admin.base import DomainAdmin, do_for_each, link, list_link, together
 from shub.operations.admin.site import site
-from shub.web.account import DeletionForm
+from shub.web.own_account import DeletionForm
 from shub.web.site import caller
 
 SITE_ROLES = [

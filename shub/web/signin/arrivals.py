@@ -51,10 +51,11 @@ def make(request: HttpRequest, **account: Any) -> User:
     invitation = invitation_of(request)
     if invitation is None and request.session.pop(INVITATION, ""):
         raise Conflict("This invitation has been used meanwhile. Ask for another.")
+    address = client_address(request)
     with transaction.atomic():
-        user = registration.create_user(**account)
+        user = registration.create_user(**account, by=Caller(address=address))
         if invitation is not None:
-            invitations.accept(invitation, by=Caller(user, address=client_address(request)))
+            invitations.accept(invitation, by=Caller(user, address=address))
     request.session.pop(INVITATION, None)
     return user
 

@@ -15,7 +15,7 @@ from django_auth_ldap.config import LDAPSearch
 from ldap.filter import escape_filter_chars
 
 from shub.accounts import groups, registration
-from shub.accounts.callers import Caller
+from shub.accounts.callers import NOBODY, Caller
 from shub.accounts.models import User
 from shub.accounts.users import user_named
 from shub.errors import Denied, Refusal
@@ -72,7 +72,10 @@ def link_account(entry: Any, uid: str) -> User:
             raise Denied("AUTO_REGISTER_BY does not name ldap.")
         else:
             user = registration.create_user(
-                username=name, password=None, email=first(entry, settings.LDAP_USER_EMAIL)
+                username=name,
+                password=None,
+                email=first(entry, settings.LDAP_USER_EMAIL),
+                by=NOBODY,
             )
         SocialAccount.objects.create(user=user, provider=PROVIDER, uid=uid)
     return user

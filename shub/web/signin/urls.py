@@ -16,11 +16,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, re_path
 from django.views.decorators.http import require_POST
 
-from shub.web import accounts
+from shub.web import passwords
 from shub.web.signin import invited, overview
 from shub.web.signin.leaving import asking, bounded, leaving
 
-change_password = accounts.ChangePasswordView.as_view()
+change_password = passwords.ChangePasswordView.as_view()
 
 urlpatterns = [
     path("", overview.show, name="account"),

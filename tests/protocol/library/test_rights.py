@@ -312,7 +312,7 @@ def disables(mara: Person, otto: Person) -> None:
 
 
 def makes_read_only(mara: Person, otto: Person) -> None:
-    freezing.set_read_only("The store moves.")
+    freezing.set_read_only("The store moves.", by=None)
 
 
 @pytest.mark.parametrize("ends", [freezes, takes_the_role, revokes_the_token, disables])
@@ -352,7 +352,7 @@ def test_a_body_that_is_being_sent_ends_where_it_may_not_be_pushed_any_more(
 def test_a_site_that_is_read_only_says_why_and_changes_nothing(
     image: dict[str, Any], mara: Person, otto: Person
 ) -> None:
-    freezing.set_read_only("The store moves to another room until noon.")
+    freezing.set_read_only("The store moves to another room until noon.", by=None)
     client = wire(mara)
     for answer in (
         client.post("/v1/entities", {"name": "mara"}),
@@ -367,7 +367,7 @@ def test_a_site_that_is_read_only_says_why_and_changes_nothing(
     # Who may not push anyhow is told that, and not how things stand.
     assert wire(otto).post("/v1/entities", {"name": "mara"}).status == 403
     assert is_seen_by(client)
-    freezing.set_read_only("")
+    freezing.set_read_only("", by=None)
     assert client.tag(image["container"], image["id"], "again").status == 200
 
 

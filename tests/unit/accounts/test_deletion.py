@@ -304,7 +304,7 @@ def test_the_last_administrator_and_a_robot_are_not_deleted(
 
 
 def test_nothing_is_deleted_while_the_site_is_read_only(mara: Person) -> None:
-    freezing.set_read_only("a move")
+    freezing.set_read_only("a move", by=None)
     with pytest.raises(Unavailable):
         delete(mara)
     assert User.objects.filter(pk=mara.user.pk).exists()

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from shub.accounts import registration, tokens
+from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Token, User
 from shub.audit.models import Event
 from shub.errors import Conflict, Invalid, NotFound
@@ -85,3 +86,16 @@ def test_the_database_refuses_names_ids_and_states_of_another_form(mara: Person)
     for change in ({"name": "UPPER"}, {"name": "a--b"}, {"public_id": "x" * 24}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Entity.objects.filter(pk=mara.entity.pk).update(**change)
+
+
+@pytest.mark.parametrize(
+    ("by", "actor", "address"),
+    [(None, "", ""), (Caller(address="192.0.2.7"), "nora", "192.0.2.7")],
+    ids=["terminal", "themselves"],
+)
+def test_it_is_written_down_who_made_an_account(
+    db: None, by: Caller | None, actor: str, address: str
+) -> None:
+    registration.create_user(username="nora", password=None, by=by)
+    made = Event.objects.get(action="user.created")
+    assert (made.actor, made.address) == (actor, address)

@@ -194,7 +194,7 @@ def test_nothing_is_given_or_given_up_while_the_site_is_read_only(
     mara: Person, otto: Person, tools: Collection
 ) -> None:
     held = give(tools, otto, Role.READER, mara)
-    freezing.set_read_only("moving house")
+    freezing.set_read_only("moving house", by=None)
     for act in (
         lambda: give(tools, otto, Role.WRITER, mara),
         lambda: granting.revoke(place=tools, grant_id=held.pk, by=mara.caller),

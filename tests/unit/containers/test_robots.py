@@ -169,7 +169,7 @@ def test_a_robot_of_one_home_is_not_found_in_another(mara: Person, otto: Person)
 
 def test_robots_are_looked_at_and_not_changed_while_the_site_is_read_only(mara: Person) -> None:
     make_robot(mara.entity, mara)
-    freezing.set_read_only("moving house")
+    freezing.set_read_only("moving house", by=None)
     assert robots.seen(mara.entity, by=mara.caller).count() == 1
     with pytest.raises(Unavailable):
         make_robot(mara.entity, mara, "other")

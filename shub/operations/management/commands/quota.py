@@ -54,7 +54,7 @@ class Command(BaseCommand):
         name = options["entity"]
         try:
             if options["size"] != UNCHANGED:
-                entity = usage.set_quota(name=name, quota=options["size"])
+                entity = usage.set_quota(name=name, quota=options["size"], by=None)
             else:
                 entity = Entity.objects.get(name=folded(name))
         except Entity.DoesNotExist:

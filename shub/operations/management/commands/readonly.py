@@ -32,7 +32,7 @@ class Command(BaseCommand):
         message = options["message"].strip()
         if message:
             try:
-                freezing.set_read_only("" if message == OFF else message)
+                freezing.set_read_only("" if message == OFF else message, by=None)
             except Refusal as refusal:
                 raise CommandError(refusal.message) from refusal
         mode = first(ReadOnly.objects.all())

@@ -15,7 +15,7 @@ from shub.accounts.models import User
 from shub.containers import deletion, own_data
 from shub.containers.permissions import is_administrator
 from shub.errors import Refusal
-from shub.web.accounts import check_own_password
+from shub.web.passwords import check_own_password
 from shub.web.site import caller, signed_in
 
 
