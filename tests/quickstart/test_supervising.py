@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg2
 import pytest
@@ -20,6 +20,14 @@ from tests.quickstart.running import (
 
 Used = Callable[..., Quickstart]
 CHILDREN = ("web", "sweep", "postgres", "store")
+
+
+@pytest.fixture(autouse=True)
+def _hanging_up_is_heard() -> Iterator[None]:
+    """Whoever runs the tests by nohup ignores SIGHUP, and so would what they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
