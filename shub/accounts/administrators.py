@@ -1,8 +1,25 @@
-"""Administrators: a site has one at every moment."""
+"""Administrators, of whom a site has one at every moment; and who sees everything beside them."""
 
+from shub.accounts.callers import Caller
 from shub.accounts.models import User
-from shub.errors import Conflict
+from shub.errors import Conflict, Denied
 from shub.rows import first
+
+
+def is_administrator(caller: Caller) -> bool:
+    """May do what concerns the whole site. Not by a token: none is for that."""
+    return caller.signed_in is not None and caller.signed_in.is_administrator
+
+
+def sees_everything(caller: Caller) -> bool:
+    """Administrators and auditors, signed in: the whole audit trail is theirs to read."""
+    return caller.signed_in is not None and caller.signed_in.sees_everything
+
+
+def check_administrator(caller: Caller) -> None:
+    """Denied to all but administrators, signed in."""
+    if not is_administrator(caller):
+        raise Denied("Only an administrator may do this.")
 
 
 def check_another(user: User) -> None:

@@ -15,7 +15,6 @@ from shub.containers.permissions import (
     Place,
     Scope,
     grants_of,
-    is_administrator,
     may_delete,
     may_look_into,
     may_manage,
@@ -31,12 +30,6 @@ AnyPlace = TypeVar("AnyPlace", Entity, Collection, Container)
 
 # So many places are named to one who may not push where they tried.
 MOST_NAMED = 5
-
-
-def check_administrator(caller: Caller) -> None:
-    """Denied to all but administrators, signed in."""
-    if not is_administrator(caller):
-        raise Denied("Only an administrator may do this.")
 
 
 def pushable(caller: Caller, place: AnyPlace | None) -> AnyPlace:

@@ -13,14 +13,14 @@ from typing import Any
 from django.db.models import SET_NULL, F, ManyToOneRel, Q, QuerySet
 from django.utils import timezone
 
-from shub.accounts import administrators, teams
+from shub.accounts import administrators, standing, teams
+from shub.accounts.administrators import is_administrator
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
 from shub.audit import trail
-from shub.containers import standing, usage
+from shub.containers import usage
 from shub.containers.admission import check_writable
 from shub.containers.models import Collection, Container, Grant, Image, Tag, Visibility
-from shub.containers.permissions import is_administrator
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.rows import first, in_transaction
 

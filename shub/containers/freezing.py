@@ -3,9 +3,10 @@ still."""
 
 from django.db import transaction
 
+from shub.accounts.administrators import check_administrator
 from shub.accounts.callers import Caller
 from shub.audit import trail
-from shub.containers.admission import check_administrator, check_may_manage
+from shub.containers.admission import check_may_manage
 from shub.containers.models import Container, ReadOnly, Tag
 from shub.errors import Invalid, NotFound
 

@@ -3,11 +3,12 @@
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from shub.accounts.administrators import check_administrator
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, FormerName, User
 from shub.accounts.models.user import ROBOT_MARK
 from shub.audit import trail
-from shub.containers.admission import check_administrator, check_may_own
+from shub.containers.admission import check_may_own
 from shub.errors import Conflict, NotFound
 from shub.names import check_name, folded
 from shub.public_ids import new_public_id

@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
+from shub.accounts.administrators import sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Invitation, TeamMembership, Token, User
 from shub.audit import reading
 from shub.containers.models import Grant, Image
-from shub.containers.permissions import containers_visible_to, sees_everything
+from shub.containers.permissions import containers_visible_to
 from shub.errors import Denied
 from shub.rows import in_chunks
 

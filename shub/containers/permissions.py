@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 
+from shub.accounts.administrators import sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
 from shub.containers.models import Collection, Container, Grant, Role, Visibility
@@ -196,16 +197,6 @@ def may_look_into(caller: Caller, place: Place) -> bool:
     """See who has which role there, its robots and its settings: who may change them, and who sees
     everything."""
     return may_manage(caller, place) or sees_everything(caller)
-
-
-def is_administrator(caller: Caller) -> bool:
-    """May do what concerns the whole site. Not by a token: none is for that."""
-    return caller.signed_in is not None and caller.signed_in.is_administrator
-
-
-def sees_everything(caller: Caller) -> bool:
-    """Administrators and auditors, signed in: the whole audit trail is theirs to read."""
-    return caller.signed_in is not None and caller.signed_in.sees_everything
 
 
 # ── sets ──

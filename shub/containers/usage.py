@@ -4,10 +4,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from shub.accounts.administrators import check_administrator
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
-from shub.containers.admission import check_administrator
 from shub.containers.models import Blob, Image
 from shub.containers.permissions import may_push
 from shub.errors import Invalid, NotFound, OverQuota

@@ -13,8 +13,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from shub.accounts import standing
 from shub.audit import keeping
-from shub.containers import blobs, downloads, removal, standing
+from shub.containers import blobs, downloads, removal
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store

@@ -12,9 +12,10 @@ from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpRes
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from shub.accounts.administrators import sees_everything
 from shub.audit import reading
 from shub.audit.models import Event
-from shub.containers.permissions import may_look_into, sees_everything
+from shub.containers.permissions import may_look_into
 from shub.errors import Invalid
 from shub.web import places
 from shub.web.refusals import page

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from shub.accounts.administrators import is_administrator
 from shub.accounts.models import User
 from shub.containers import deletion, own_data
-from shub.containers.permissions import is_administrator
 from shub.errors import Refusal
 from shub.web.passwords import check_own_password
 from shub.web.site import caller, signed_in

@@ -13,10 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from shub.accounts import invitations, teams, tokens
+from shub.accounts import invitations, standing, teams, tokens
 from shub.accounts.models import Entity, FormerName, Invitation, Token, User
 from shub.audit.models import Event
-from shub.containers import admission, granting, naming, robots, standing
+from shub.containers import admission, granting, naming, robots
 from shub.containers.models import (
     Blob,
     Collection,

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from shub.accounts import tokens
+from shub.accounts import standing, tokens
 from shub.accounts.callers import Caller
 from shub.audit.models import Event
-from shub.containers import granting, naming, standing
+from shub.containers import granting, naming
 from shub.containers.models import Role
 from shub.errors import Invalid
 from tests.factories import Person, make_person

@@ -13,10 +13,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from shub.accounts import invitations, registration, teams
+from shub.accounts import invitations, registration, standing, teams
 from shub.accounts.models import Entity, FormerName, Invitation, Team, TeamMembership, Token, User
 from shub.audit.models import Event
-from shub.containers import deletion, naming, standing, usage
+from shub.containers import deletion, naming, usage
 from shub.containers.models import Collection, Grant
 from shub.errors import Refusal
 from shub.operations.admin.base import DomainAdmin, do_for_each, link, list_link, together

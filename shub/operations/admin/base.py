@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from shub.accounts.administrators import is_administrator, sees_everything
 from shub.accounts.callers import Caller
-from shub.containers.permissions import is_administrator, sees_everything
 from shub.errors import Refusal
 from shub.web.site import caller
 

@@ -9,7 +9,7 @@ from django.contrib.auth.views import LogoutView, redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from shub.containers.permissions import sees_everything
+from shub.accounts.administrators import sees_everything
 from shub.web.site import caller
 
 

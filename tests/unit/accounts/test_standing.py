@@ -11,11 +11,11 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
-from shub.accounts import administrators, teams, tokens
+from shub.accounts import administrators, standing, teams, tokens
 from shub.accounts.callers import Caller
 from shub.accounts.models import TeamMembership, User
 from shub.audit.models import Event
-from shub.containers import permissions, robots, standing
+from shub.containers import permissions, robots
 from shub.containers.models import Role
 from shub.errors import Conflict, Denied, Invalid, NotFound, Refusal
 from tests.factories import Person, make_person

@@ -2,11 +2,11 @@
 
 import pytest
 
-from shub.accounts import invitations, registration, teams
+from shub.accounts import invitations, registration, standing, teams
 from shub.accounts.callers import Caller
 from shub.accounts.models import Invitation, User
 from shub.accounts.users import user_named
-from shub.containers import granting, standing
+from shub.containers import granting
 from shub.containers.models import Role
 from shub.errors import Denied, NotFound
 from tests.factories import Person, make_person, make_team

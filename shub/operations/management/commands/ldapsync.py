@@ -7,10 +7,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from shub.accounts import groups
+from shub.accounts import groups, standing
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
-from shub.containers import standing
 from shub.errors import Conflict, Denied
 
 # In the link's row: this command disabled the account, and may enable it again.

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from shub.accounts import standing
 from shub.accounts.models import User
-from shub.containers import standing
 from shub.errors import Refusal
 
 

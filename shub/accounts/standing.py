@@ -11,10 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from shub.accounts import administrators, tokens, users
+from shub.accounts.administrators import check_administrator
 from shub.accounts.callers import Caller
 from shub.accounts.models import Team, TeamMembership, Token, User
 from shub.audit import trail
-from shub.containers.admission import check_administrator
 from shub.errors import Invalid, NotFound
 
 ADMINISTRATOR, AUDITOR, NONE = "administrator", "auditor", ""

@@ -9,20 +9,11 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 
-from shub.accounts import entities, invitations, registration, teams, tokens
+from shub.accounts import entities, invitations, registration, standing, teams, tokens
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Invitation, Team, Token, User
 from shub.audit.models import Event
-from shub.containers import (
-    deletion,
-    freezing,
-    granting,
-    naming,
-    own_data,
-    removal,
-    robots,
-    standing,
-)
+from shub.containers import deletion, freezing, granting, naming, own_data, removal, robots
 from shub.containers.models import Blob, Collection, Container, Grant, Image, Role, Tag, TagMove
 from shub.errors import Conflict, Denied, Invalid, NotFound, Refusal, Unavailable
 from shub.storage import ObjectStore
