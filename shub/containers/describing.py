@@ -56,9 +56,8 @@ def write_readme(place: Place, *, text: str, by: Caller) -> None:
         if readme_of(place) == text:
             return
         if text:
-            Readme.objects.update_or_create(
-                **{_kind(place): place}, defaults={"text": text, "written_at": timezone.now()}
-            )
+            written = {"text": text, "written_at": timezone.now()}
+            Readme.objects.update_or_create(written, **{_kind(place): place})  # type: ignore[arg-type]
         else:
             Readme.objects.filter(_of(place)).delete()
         _record("readme", place, by=by, characters=len(text))
