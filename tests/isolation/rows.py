@@ -399,6 +399,11 @@ for prefix in ("", "api/"):
 # ── pages: for everybody ──
 page("GET POST", "", EVERYBODY, "site", to("/"))
 page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
+page("GET", "robots.txt", EVERYBODY, "site", to("/robots.txt"))
+page("POST", "robots.txt", EVERYBODY, "site", to("/robots.txt", {}), success=405)
+WELL_KNOWN = ".well-known/security.txt"
+page("GET", WELL_KNOWN, EVERYBODY, "site", to(f"/{WELL_KNOWN}"), success=404)
+page("POST", WELL_KNOWN, EVERYBODY, "site", to(f"/{WELL_KNOWN}", {}), success=405)
 
 
 def form(route: str, need: Need, kind: str, body: Any, **options: Any) -> None:
@@ -502,6 +507,8 @@ page(
     success=302,
     but=dict.fromkeys(SIGNED_IN, 200),
 )
+door("GET", "account/sign-in/and-return", 302)
+door("POST", "account/sign-in/and-return", 405)
 door("GET POST PUT", "account/register", but=LED_ON)
 door("GET", "account/register/<secret>", 302)
 door("POST", "account/register/<secret>", 405)
