@@ -18,6 +18,7 @@ from shub.audit.models import Event
 from shub.containers.permissions import may_look_into
 from shub.errors import Invalid
 from shub.web import places
+from shub.web.admin_area.frame import frame
 from shub.web.refusals import page
 from shub.web.site import caller, signed_in
 
@@ -55,7 +56,8 @@ def show_all(request: HttpRequest) -> HttpResponseBase:
     """`/admin-area/audit`: everything, for administrators and auditors."""
     if not sees_everything(caller(request)):
         raise Http404("There is no such page, or you may not see it.")
-    return _show(request, reading.Question(), "What happened here", {})
+    heading = frame(request, "What happened here")
+    return _show(request, reading.Question(), "What happened here", heading)
 
 
 def _show(

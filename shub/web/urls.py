@@ -4,7 +4,6 @@ from django.urls import URLPattern, include, path, register_converter
 from django.urls.converters import StringConverter
 
 from shub.web import (
-    admin_area,
     audit,
     collection,
     container,
@@ -25,6 +24,7 @@ from shub.web import (
     theme,
     tokens,
 )
+from shub.web.admin_area import overview, quotas, read_only, uploads, users
 
 
 class NameConverter(StringConverter):
@@ -85,7 +85,16 @@ urlpatterns = [
     path("account/export", own_account.export, name="export-account"),
     path("account/containers", own_account.containers, name="own-containers"),
     path("account/audit", audit.show_own, name="own-audit"),
-    path("admin-area/", admin_area.show, name="admin-area"),
+    path("admin-area/", overview.show, name="admin-area"),
+    path("admin-area/users", users.list_users, name="admin-users"),
+    path("admin-area/users/<name:public_id>", users.show_user, name="admin-user"),
+    path("admin-area/users/<name:public_id>/disable", users.disable, name="admin-user-disable"),
+    path("admin-area/users/<name:public_id>/enable", users.enable, name="admin-user-enable"),
+    path("admin-area/users/<name:public_id>/role", users.set_role, name="admin-user-role"),
+    path("admin-area/users/<name:public_id>/sign-out", users.sign_out, name="admin-user-sign-out"),
+    path("admin-area/quotas", quotas.quotas, name="admin-quotas"),
+    path("admin-area/uploads", uploads.list_uploads, name="admin-uploads"),
+    path("admin-area/read-only", read_only.switch, name="admin-read-only"),
     path("admin-area/audit", audit.show_all, name="audit"),
     path("account", include("shub.web.signin.urls")),
     path("remote.yaml", remote_file.remote_file, name="remote-file"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.isolation.policy import (
+    ADMINISTRATORS,
     API,
     AUDITOR,
     DELETES,
@@ -66,8 +67,8 @@ class Row:
 
     `success` and `lacking` are statuses where they are not the door's usual ones: what one gets who
     may, and who sees the thing and may not. `changes`: whoever may has changed something then, and
-    nobody else has. `but`: of those who may, roles that get another status; `also`: roles that may
-    beyond the table; `note` has the reason.
+    nobody else has. `but`: roles that get another status than others who may, or who may not;
+    `also`: roles that may beyond the table; `note` has the reason.
     """
 
     route: str
@@ -498,6 +499,64 @@ own("GET", "account/audit")
 own("POST", "account/audit", 405)
 page("GET", "admin-area/audit", SEES_ALL, "site", to("/admin-area/audit"), lacking=404)
 own("POST", "admin-area/audit", 405)
+SHOWN_TO_ALL_SEEING = {"need": SEES_ALL, "kind": "site", "lacking": 404}
+for route in ("", "users", "quotas", "uploads", "read-only"):
+    page("GET", f"admin-area/{route}", ask=to(f"/admin-area/{route}"), **SHOWN_TO_ALL_SEEING)
+for route in ("", "users", "uploads"):
+    page(
+        "POST",
+        f"admin-area/{route}",
+        ask=to(f"/admin-area/{route}", {}),
+        success=405,
+        **SHOWN_TO_ALL_SEEING,
+    )
+
+
+def for_administrators(route: str, body: Any) -> None:
+    """A row of an act of administrators: auditors are told so, to others it is not there."""
+    page(
+        "POST",
+        route,
+        ADMINISTRATORS,
+        "site",
+        body if callable(body) else to(f"/{route}", body),
+        success=302,
+        lacking=404,
+        but={AUDITOR: 403},
+        changes=True,
+    )
+
+
+def of_user(way: str, body: Any = None, *, who: str = "elsewhere") -> Make:
+    """A request about somebody who has no part in the table."""
+
+    def ask(scene: Scene) -> Ask:
+        user = scene.world.people[who]
+        return Ask(f"/admin-area/users/{user.public_id}{way}", body)
+
+    return ask
+
+
+for_administrators("admin-area/quotas", {"entity": "mara", "quota": "7 GB"})
+for_administrators("admin-area/read-only", {"message": "for the table"})
+USER = "admin-area/users/<public_id>"
+page("GET", USER, ask=of_user(""), **SHOWN_TO_ALL_SEEING)
+page("POST", USER, ask=of_user("", {}), success=405, **SHOWN_TO_ALL_SEEING)
+for act, body, who in (
+    ("disable", {}, "elsewhere"),
+    ("enable", {}, "disabled person"),
+    ("role", {"role": "auditor"}, "elsewhere"),
+    ("sign-out", {}, "elsewhere"),
+):
+    for_administrators(f"{USER}/{act}", of_user(f"/{act}", body, who=who))
+    page(
+        "GET",
+        f"{USER}/{act}",
+        ask=of_user(f"/{act}"),
+        success=405,
+        note="only takes a form",
+        **SHOWN_TO_ALL_SEEING,
+    )
 page(
     "GET",
     "account/sign-out",
