@@ -108,7 +108,7 @@ def first_push(client: Client, reference: str) -> FirstPush:
     """How this client pushes under the reference, and pulls again."""
     program, url = client.program, settings.PUBLIC_URL
     by_remote = client.has_remotes
-    # Since 3.7 an address by `--library` is asked without a token; before remotes there is no other.
+    # Since 3.7 no token is sent to an address by `--library`; before remotes there is no other way.
     library = "" if by_remote else f"--library {url} "
     by_file = by_remote and (client.version or not can_be_added(url))
     file, token = remote_file(program), "~/.singularity/sylabs-token"

@@ -5,6 +5,7 @@ who watches. Without a script it is asked by a button.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
@@ -92,7 +93,7 @@ class _Watch:
         self.until = min(until, now + WATCHED_FOR)
         self.goes_on = now < self.until
 
-    def look(self, by: Caller) -> dict[str, object]:
+    def look(self, by: Caller) -> dict[str, Any]:
         """How far it has come, and where to ask next; nowhere, where it is over or too long ago."""
         found = progress.newest(since=self.since, by=by)
         again = by.signed_in is not None and self.goes_on and not found.is_over
@@ -105,6 +106,7 @@ class _Watch:
         }
         return {
             "progress": found,
+            "image_page": reverse("container", args=found.place.split("/")) if found.place else "",
             "client": self.client,
             "since": _written(self.since),
             "since_moment": self.since,

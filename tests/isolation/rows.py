@@ -400,6 +400,9 @@ for prefix in ("", "api/"):
 # ── pages: for everybody ──
 page("GET POST", "", EVERYBODY, "site", to("/"))
 page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
+page("GET", "setup", EVERYBODY, "site", to("/setup"))
+page("GET", "setup", EVERYBODY, "site", to("/setup", None, **{"HX-Request": "true"}), note="a part")
+page("POST", "setup", EVERYBODY, "site", to("/setup", {}), success=405)
 page("GET", "robots.txt", EVERYBODY, "site", to("/robots.txt"))
 page("POST", "robots.txt", EVERYBODY, "site", to("/robots.txt", {}), success=405)
 WELL_KNOWN = ".well-known/security.txt"
