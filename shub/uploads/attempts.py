@@ -19,6 +19,7 @@ State = Upload.State
 KINDS: dict[str, tuple[str, ...]] = {
     "under-way": (State.OPEN, State.JOINING),
     "waiting": (State.VERIFYING,),
+    "failed": (State.REFUSED, State.EXPIRED),
     "refused": (State.REFUSED,),
     "expired": (State.EXPIRED,),
     "aborted": (State.ABORTED,),

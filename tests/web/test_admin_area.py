@@ -312,6 +312,7 @@ def test_uploads_are_told_by_their_state(
     assert shown("?state=waiting") == {"verifying"}
     assert shown("?state=refused") == {"refused"}
     assert shown("?state=expired") == {"expired"}
+    assert shown("?state=failed") == {"expired", "refused"}
     assert shown("?entity=MARA") == {"open", "expired", "verifying", "refused"}
     assert shown("?entity=audit") == set()
     assert shown("?state=stuck") == set()

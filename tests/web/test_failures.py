@@ -151,6 +151,7 @@ def test_an_address_that_takes_only_forms_says_so_to_a_browser(client: Client) -
     answer = client.get("/theme")
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
     assert "<h1>" in answer.content.decode()
+    assert answer["Content-Length"] == str(len(answer.content))
     assert Client().get("/theme", headers={"Accept": "*/*"}).content == b""
 
 

@@ -21,6 +21,7 @@ KINDS = [
     ("under-way", gettext_lazy("On their way")),
     ("waiting", gettext_lazy("Waiting for verification")),
     ("stuck", gettext_lazy("Stuck")),
+    ("failed", gettext_lazy("Refused or expired")),
     ("refused", gettext_lazy("Refused")),
     ("expired", gettext_lazy("Expired")),
     ("aborted", gettext_lazy("Given up by the client")),
