@@ -193,6 +193,14 @@ def _moved_by(container: Container, names: Sequence[str]) -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
+def tags_named(container: Container, name: str, *, by: Caller) -> list[Tag]:
+    """What the name means for each arch, with image and blob; none where there is no such tag."""
+    _check_visible(container, by)
+    found = Tag.objects.filter(container=container, name=_searchable(name))
+    tags = {tag.arch: tag for tag in found.select_related("image__blob")}
+    return [tags[arch] for arch in in_order(tags)]
+
+
 # ── the history ──
 @dataclass(frozen=True)
 class Moved:

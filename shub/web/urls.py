@@ -9,7 +9,10 @@ from shub.web import (
     collection,
     container,
     entity,
+    history,
     home,
+    image,
+    images,
     invitations,
     members,
     own_account,
@@ -19,6 +22,7 @@ from shub.web import (
     robots,
     search,
     setup,
+    tags,
     teams,
     theme,
     tokens,
@@ -31,7 +35,14 @@ class NameConverter(StringConverter):
     regex = "[^/\0]+"
 
 
+class DigestConverter(StringConverter):
+    """The hex of a SHA-256."""
+
+    regex = "[0-9a-f]{64}"
+
+
 register_converter(NameConverter, "name")
+register_converter(DigestConverter, "digest")
 
 ENTITY = "library/<name:entity>"
 COLLECTION = f"{ENTITY}/<name:collection>"
@@ -135,6 +146,13 @@ urlpatterns = [
     ),
     path(f"{CONTAINER}/-/frozen", place_settings.freeze, name="freeze-container"),
     path(f"{CONTAINER}/-/tags/frozen", place_settings.freeze_tag, name="freeze-tag"),
+    path(f"{CONTAINER}/-/tags", tags.show_all, name="tags"),
+    path(f"{CONTAINER}/-/tags/<name:tag>", tags.show_one, name="tag"),
+    path(f"{CONTAINER}/-/history", history.show, name="history"),
+    path(f"{CONTAINER}/-/images", images.show, name="images"),
+    path(f"{CONTAINER}/-/images/sha256.<digest:digest>", image.show, name="image"),
+    path(f"{CONTAINER}/-/images/sha256.<digest:digest>/download", image.download, name="download"),
+    path(f"{CONTAINER}/-/images/sha256.<digest:digest>/tag", image.tag, name="tag-image"),
     path(ENTITY, entity.show, name="entity"),
     path(COLLECTION, collection.show, name="collection"),
     path(CONTAINER, container.show, name="container"),

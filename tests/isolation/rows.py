@@ -397,7 +397,26 @@ for prefix in ("", "api/"):
     )
 
 # ── pages: for everybody ──
-page("GET POST", "", EVERYBODY, "site", to("/"))
+page("GET", "", EVERYBODY, "site", to("/"))
+page("POST", "", EVERYBODY, "site", to("/", {}), success=405)
+page("GET", "search", EVERYBODY, "container", to("/search?q={container}"), note="by name")
+page("GET", "search", EVERYBODY, "container", to("/search?entity={entity}"), note="by entity")
+page("POST", "search", EVERYBODY, "site", to("/search", {}), success=405)
+page("GET", "setup", EVERYBODY, "site", to("/setup"))
+page("POST", "setup", EVERYBODY, "site", to("/setup", {}), success=405)
+page("GET", "theme", EVERYBODY, "site", to("/theme"), success=405)
+page("POST", "theme", EVERYBODY, "site", to("/theme", {"theme": "dark"}), success=302)
+page("GET", "account/containers", SIGNED_IN_OWN, "site", to("/account/containers"), success=302)
+page(
+    "POST",
+    "account/containers",
+    SIGNED_IN_OWN,
+    "site",
+    to("/account/containers", {}),
+    success=405,
+)
+page("GET", "admin-area/", SEES_ALL, "site", to("/admin-area/"), lacking=404)
+page("POST", "admin-area/", SEES_ALL, "site", to("/admin-area/", {}), success=405, lacking=405)
 page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
 
 
@@ -755,6 +774,25 @@ def other_visibility(scene: Scene) -> Ask:
     return Ask(address, {"visibility": narrower})
 
 
+IMAGE = "-/images/sha256.<digest>"
+WITHIN = "/library/{entity}/{collection}/{container}"
+for route, given, status in (
+    ("-/tags", "-/tags", 200),
+    ("-/tags/<tag>", "-/tags/latest", 200),
+    ("-/history", "-/history", 200),
+    ("-/images", "-/images", 200),
+    (IMAGE, "-/images/sha256.{digest}", 200),
+    (f"{IMAGE}/download", "-/images/sha256.{digest}/download", 303),
+):
+    at = f"{WITHIN}/{given}"
+    page("GET", f"{CONTAINER}/{route}", SEES, "container", to(at), success=status)
+    page("POST", f"{CONTAINER}/{route}", EVERYBODY, "container", to(at, {}), success=405)
+form(
+    f"{CONTAINER}/{IMAGE}/tag",
+    PUSHES,
+    "container",
+    to(f"{WITHIN}/-/images/sha256.{{digest}}/tag", {"name": "brand-new"}),
+)
 form(f"{COLLECTION}/-/visibility", MANAGES, "collection", other_visibility)
 form(f"{CONTAINER}/-/visibility", MANAGES, "open container", {"visibility": "private"})
 form(f"{CONTAINER}/-/frozen", MANAGES, "container", {"frozen": "yes"})
