@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
 
 from shub.accounts.callers import Caller
 from shub.containers.models import Container, Image, Tag, TagMove
@@ -249,7 +248,8 @@ def images_of(
     cut = Cut.at(page, PAGE)
     images = Image.objects.filter(container=container, blob__state="proven")
     if untagged_only:
-        images = images.filter(~Exists(Tag.objects.filter(image=OuterRef("pk"))))
+        # Not `Exists`: Postgres would look at the tags of the whole site for it.
+        images = images.exclude(pk__in=Tag.objects.filter(container=container).values("image"))
     taken = cut.of(images.select_related("blob").order_by("-id"))
     for image in taken:
         image.container = container

@@ -2,25 +2,28 @@
 it further.
 
 Each word of the text is part of a container's name or of its description, or begins one of its
-tags, or the hash of one of its images. A word with slashes is the end of one name and the beginning
-of the next, as in `shub.containers.search`.
+tags, or the hash of one of its images; where all words have one or two characters, each begins the
+name. A word with slashes is the end of one name and the beginning of the next, as in
+`shub.containers.search`.
 """
 
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any, TypeAlias
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 
 from shub.accounts.callers import Caller
 from shub.containers.browsing import ContainerRow, rows_of
 from shub.containers.contents import in_order
 from shub.containers.models import Container, Image, Tag
 from shub.containers.permissions import containers_visible_to
-from shub.containers.search import LEAST_CHARACTERS, MOST_CHARACTERS, matching_container, nearness
+from shub.containers.search import LEAST_CHARACTERS, MOST_CHARACTERS, matching_container
 from shub.names import folded
 from shub.rows import Cut, Page
 
@@ -257,8 +260,9 @@ def _matches(
 ) -> tuple[list[int], bool]:
     """The keys of the containers that match, in order; and whether these are all."""
     containers = containers_visible_to(by)
+    are_short = all(len(word) < LEAST_CHARACTERS for word in words)
     for word in words:
-        containers = containers.filter(pk__in=_candidates(word))
+        containers = containers.filter(pk__in=_begun(word) if are_short else _candidates(word))
     if filters.entity:
         containers = containers.filter(collection__entity__name=folded(filters.entity))
     if filters.are_of_images():
@@ -268,14 +272,17 @@ def _matches(
     return keys[:MOST_MATCHES], len(keys) <= MOST_MATCHES
 
 
+def _begun(word: str) -> QuerySet[Any, Any]:
+    """The keys of all containers whose name the word begins: it is part of nearly every other."""
+    return Container.objects.filter(name__startswith=word).values_list("pk")
+
+
 def _candidates(word: str) -> QuerySet[Any, Any]:
     """The keys of all containers that the word matches. Apart, so that each goes by its index."""
-    if len(word) < LEAST_CHARACTERS:
-        return Container.objects.filter(name__startswith=word).values_list("pk")
     found: list[QuerySet[Any, Any]] = [
         Container.objects.filter(matching_container(word)).values_list("pk")
     ]
-    if "/" not in word:
+    if "/" not in word and len(word) >= LEAST_CHARACTERS:
         found.append(Tag.objects.filter(name__startswith=word).values_list("container"))
     digits = hash_prefix(word)
     if digits:
@@ -291,7 +298,19 @@ def _ordered(
         return containers.order_by("-download_count", "name", "id")
     if order == NAME or not words:
         return containers.order_by("name", "id")
-    return containers.order_by(nearness(words[0]), "name", "id")
+    nearness = reduce(operator.add, [_distance(word) for word in words])
+    return containers.order_by(nearness, "name", "id")
+
+
+def _distance(word: str) -> Case:
+    """How far a container's name is from a word: is it, begins so, has it in it, has it not."""
+    name = word.rpartition("/")[2]
+    return Case(
+        When(name=name, then=Value(0)),
+        When(name__startswith=name, then=Value(1)),
+        When(name__contains=name, then=Value(2)),
+        default=Value(3),
+    )
 
 
 def _newest_first(keys: Sequence[int]) -> list[int]:

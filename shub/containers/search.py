@@ -92,20 +92,20 @@ def find(text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by
     containers = list(
         visible.filter(matching_container(text))
         .select_related("collection__entity")
-        .order_by(nearness(text), "name", "id")[:MOST_FOUND]
+        .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
     )
     images = _images(text, containers, visible, arches=arches, signed_only=signed_only)
     return Found(
         entities=list(
             entities_visible_to(by)
             .filter(name__contains=text)
-            .order_by(nearness(text), "name")[:MOST_FOUND]
+            .order_by(_nearness(text), "name")[:MOST_FOUND]
         ),
         collections=list(
             collections_visible_to(by)
             .filter(_matching_collection(text))
             .select_related("entity")
-            .order_by(nearness(text), "name", "id")[:MOST_FOUND]
+            .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
         ),
         containers=containers,
         images=images,
@@ -114,7 +114,7 @@ def find(text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by
     )
 
 
-def nearness(text: str) -> Case:
+def _nearness(text: str) -> Case:
     """What is called so comes first, then what begins so. Of a path its last name counts."""
     name = text.rpartition("/")[2]
     return Case(
