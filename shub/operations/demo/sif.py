@@ -43,13 +43,23 @@ def pack(
     table, body = b"", b""
     for number, (kind, name, content) in enumerate(described, start=1):
         at = DATA_OFFSET + len(body)
-        table += _describe(number, kind, at, len(content), len(content), name, b"", seconds)
+        size = len(content)
+        table += _describe(number, kind, name, offset=at, size=size, padded=size, seconds=seconds)
         body += content
     end = DATA_OFFSET + len(body)
     start = -(-end // PAGE_BYTES) * PAGE_BYTES
     extra = _partition.pack(SQUASHFS, PRIMARY_SYSTEM, code)
     padded = start - end + len(root)
-    table += _describe(3, PARTITION, start, len(root), padded, "rootfs", extra, seconds)
+    table += _describe(
+        3,
+        PARTITION,
+        "rootfs",
+        offset=start,
+        size=len(root),
+        padded=padded,
+        extra=extra,
+        seconds=seconds,
+    )
     body += bytes(start - end) + root
     header = _header.pack(
         *(LAUNCH, MAGIC, b"01", code, _id_of(body, code).bytes, seconds, seconds),
@@ -62,11 +72,12 @@ def pack(
 def _describe(
     number: int,
     kind: int,
+    name: str,
+    *,
     offset: int,
     size: int,
     padded: int,
-    name: str,
-    extra: bytes,
+    extra: bytes = b"",
     seconds: int,
 ) -> bytes:
     return _descriptor.pack(

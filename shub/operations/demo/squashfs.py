@@ -77,7 +77,7 @@ class _Writer:
             for folder in folders:
                 found = place.entries.setdefault(folder, _Folder())
                 if not isinstance(found, _Folder):
-                    raise ValueError(f"{path}: {folder} is a file.")
+                    raise ValueError(f"{path}: {folder} is a file.")  # noqa: TRY004  a wrong path
                 place = found
             place.entries[name] = _File(content)
         self.blocks = b""
