@@ -15,6 +15,7 @@ from functools import cached_property
 from time import monotonic, sleep
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from shub.accounts import invitations, registration, standing, teams, tokens
@@ -161,7 +162,7 @@ class Filling:
             with self.ago(person.joined_days_ago):
                 user = registration.create_user(
                     username=person.username,
-                    password=self.password,
+                    password=None,
                     is_administrator=person.username == people.ADMINISTRATOR,
                 )
                 if person.username == people.AUDITOR:
@@ -170,6 +171,8 @@ class Filling:
                 caller = self.callers[person.username] = Caller(user)
                 if person.entity_text:
                     describing.describe(user.entity, text=person.entity_text, by=caller)
+        # Hashed once: it takes most of a second, and the accounts share the password anyway.
+        User.objects.filter(username__in=self.callers).update(password=make_password(self.password))
 
     def make_teams(self) -> None:
         for team_of in people.TEAMS:
@@ -550,6 +553,12 @@ def others() -> list[str]:
     names = set(found.values_list("name", flat=True))
     names |= set(Entity.objects.filter(pk__in=used).values_list("name", flat=True))
     return sorted(names)
+
+
+def has_library() -> bool:
+    """The entity of the site that the catalogue begins with is there."""
+    found = Entity.objects.filter(name=catalogue.LIBRARY[0].entity)
+    return any(entity.is_sites for entity in found)
 
 
 def taken() -> list[str]:

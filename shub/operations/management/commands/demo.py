@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from shub.accounts.users import user_named
+from shub.containers.admission import check_writable
 from shub.errors import Refusal
 from shub.operations.demo import catalogue, filling, people, pushing, signing
 from shub.operations.demo.filling import Filled, Filling
@@ -56,11 +57,11 @@ class Command(BaseCommand):
             self.stdout.write("The demonstration site is here already: nothing was added.")
             self.tell_accounts(options["password"], new=False)
             return
-        self.check_registry(among_others=options["among_others"])
         password = options["password"] or "".join(
             secrets.choice(ALPHABET) for _ in range(PASSWORD_LENGTH)
         )
         try:
+            self.check_registry(among_others=options["among_others"])
             validate_password(password)
             program = signing.find(options["apptainer"])
             filled = Filling(
@@ -91,6 +92,12 @@ class Command(BaseCommand):
         if taken := filling.taken():
             raise CommandError(
                 f"Nothing was done: the demonstration needs names that are taken: {_some(taken)}."
+            )
+        check_writable()
+        if not filling.has_library():
+            raise CommandError(
+                "The demonstration needs the site's own entity to be called "
+                f"{catalogue.LIBRARY[0].entity!r}, as DEFAULT_ENTITY does where it is not set."
             )
         if not pushing.answers(settings.PUBLIC_URL):
             raise CommandError(
