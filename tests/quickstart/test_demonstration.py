@@ -131,6 +131,15 @@ def test_the_past_is_two_years_long_and_has_several_people_in_it(site: Site) -> 
     assert site.one(
         "SELECT min(joined) FROM (SELECT min(date_joined) joined FROM accounts_user) AS people"
     ) < datetime.now(UTC) - timedelta(days=700)
+    # Pages list both by their keys, so what came later is younger.
+    assert not site.rows(
+        "SELECT FROM (SELECT moved_at, lag(moved_at) OVER (PARTITION BY container_id ORDER BY id)"
+        " AS before FROM containers_tagmove) moves WHERE moved_at < before"
+    )
+    assert not site.rows(
+        "SELECT FROM (SELECT created_at, lag(created_at) OVER (ORDER BY id) AS before"
+        " FROM containers_image) images WHERE created_at < before"
+    )
     # Nothing is older than what it is in.
     assert not site.rows(
         "SELECT c.name FROM containers_container c JOIN containers_image i ON i.container_id = c.id"

@@ -5,13 +5,14 @@ web server, store and sweep. What a person at the pages does (teams, roles, desc
 move) is done here by the functions that the pages call, dated as the catalogue says.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from time import monotonic, sleep
 
 from django.conf import settings
@@ -46,7 +47,7 @@ from shub.containers.permissions import Place as AnyPlace
 from shub.containers.refs import LibraryRef
 from shub.operations.demo import catalogue, images, past, people, signing
 from shub.operations.demo.catalogue import Build, Room, Shelf
-from shub.operations.demo.pushing import Client, NotDone, Place
+from shub.operations.demo.pushing import Announced, Client, NotDone, Place
 from shub.uploads.models import Upload
 
 BEGUN, FILLED = "demonstration.begun", "demonstration.filled"
@@ -65,10 +66,13 @@ OPEN_BYTES = 96 * 1024**2
 PULL_DAYS = 90
 ANYBODYS_PULLS = 3
 
+REMOVED_DAYS_AGO = 30.0
+
 # Its multiples are spread evenly: a fraction of a day for each.
 GOLDEN_RATIO = 0.618034
 
 Say = Callable[[str], None]
+Act = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,10 @@ class Piece:
     @property
     def place(self) -> Place:
         return self.room.place(self.shelf)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
 
     @property
     def is_fresh(self) -> bool:
@@ -135,7 +143,6 @@ class Filling:
         self.date_rows()
         self.move_tags(pieces)
         self.tag_fresh(pieces)
-        self.tag_daily()
         self.say("Descriptions, roles, what is frozen and what is private")
         self.describe()
         self.settle()
@@ -284,14 +291,21 @@ class Filling:
         total = sum(len(piece.content) for piece in pieces)
         self.say(f"Pushing {len(pieces)} images, {total / 1e6:.0f} MB")
 
-        def send(piece: Piece) -> str:
-            return self.client(piece.build.by).push(piece.place, piece.content)
+        # One after the other: the pages list what was pushed last by the order of these rows.
+        announced = [
+            self.client(each.build.by).announce(each.place, each.digest) for each in pieces
+        ]
+
+        def deliver(piece: Piece, expected: Announced) -> None:
+            self.client(piece.build.by).deliver(expected, piece.content)
 
         with ThreadPoolExecutor(PUSHES_AT_ONCE) as pool:
-            for number, (piece, image_id) in enumerate(
-                zip(pieces, pool.map(send, pieces), strict=True), start=1
+            delivered = pool.map(deliver, pieces, announced)
+            for number, (piece, expected, _) in enumerate(
+                zip(pieces, announced, delivered, strict=True), start=1
             ):
-                self.image_ids[piece.place, piece.build.version, piece.arch] = image_id
+                key = piece.place, piece.build.version, piece.arch
+                self.image_ids[key] = expected.image_id
                 if number % 20 == 0:
                     self.say(f"  {number} of {len(pieces)}")
         self.await_proof()
@@ -333,12 +347,21 @@ class Filling:
 
     # ── tags ──
     def move_tags(self, pieces: list[Piece]) -> None:
-        """Give each build its tags, in the order and at the time of the pushes."""
+        """All that tags meant before today, the oldest first: so the history reads."""
+        acts = [*self.releases(pieces), *self.nights(), (REMOVED_DAYS_AGO, self.remove_one)]
+        for days, act in sorted(acts, key=lambda due: -due[0]):
+            with self.ago(days):
+                act()
+
+    def releases(self, pieces: list[Piece]) -> Iterator[tuple[float, Act]]:
+        """Each build gets its tags when it is pushed."""
         for piece in pieces:
-            if not piece.is_fresh:
-                with self.ago(piece.build.days_ago):
-                    for name in piece.build.names:
-                        self.set_tag(piece.place, name, self.id_of(piece), by=piece.build.by)
+            for name in () if piece.is_fresh else piece.build.names:
+                by = piece.build.by
+                yield (
+                    piece.build.days_ago,
+                    partial(self.set_tag, piece.place, name, self.id_of(piece), by=by),
+                )
 
     def tag_fresh(self, pieces: list[Piece]) -> None:
         """The newest are tagged over HTTP: pushing them again is what sets the tags."""
@@ -346,19 +369,18 @@ class Filling:
             if piece.is_fresh:
                 self.client(piece.build.by).push(piece.place, piece.content, tags=piece.build.names)
 
-    def tag_daily(self) -> None:
+    def nights(self) -> Iterator[tuple[float, Act]]:
         """A tag for each night, by the robot, on the suite of that time."""
         robot = "/".join(people.ROBOT[:2])
         for room in catalogue.ROOMS:
             for shelf in room.shelves:
+                place = room.place(shelf)
                 for days in range(shelf.daily_tags, 0, -1):
+                    name = f"{self.now - timedelta(days=days):%Y.%m.%d}"
                     build = next(each for each in reversed(shelf.builds) if each.days_ago >= days)
-                    night = (self.now - timedelta(days=days)).replace(hour=3, minute=10)
-                    with past.at(night):
-                        for arch in build.arches:
-                            image = self.image_ids[room.place(shelf), build.version, arch]
-                            name = f"{night:%Y.%m.%d}"
-                            self.set_tag(room.place(shelf), name, image, by=robot)
+                    for arch in build.arches:
+                        image = self.image_ids[place, build.version, arch]
+                        yield days, partial(self.set_tag, place, name, image, by=robot)
 
     def set_tag(self, place: Place, name: str, image_id: str, *, by: str) -> None:
         container = self.container(place)
@@ -398,10 +420,8 @@ class Filling:
     def tell(place: AnyPlace, text: str, names: tuple[str, ...], *, by: Caller) -> None:
         if text:
             describing.describe(place, text=text, by=by)
-        write = getattr(describing, "write_readme", None)
-        readme = catalogue.readme(*names)
-        if write is not None and readme:
-            write(place, text=readme, by=by)
+        if readme := catalogue.readme(*names):
+            describing.write_readme(place, text=readme, by=by)
 
     def settle(self) -> None:
         """Who sees and does what, what stays as it is, and what was removed."""
@@ -420,7 +440,6 @@ class Filling:
                     visibility.change(collection, to=room.visibility, by=by)
             for shelf in room.shelves:
                 self.settle_container(self.container(room.place(shelf)), shelf, by=by)
-        self.remove_one()
         entity = Entity.objects.get(name=catalogue.NEARLY_FULL)
         quota = round(usage.stored_bytes(entity) / catalogue.TAKEN)
         with self.ago(50):
@@ -442,10 +461,8 @@ class Filling:
         reference = LibraryRef(
             place.entity, place.collection, place.container, tag=catalogue.REMOVED_TAG
         )
-        with self.ago(30):
-            removal.remove_image(
-                reference, arch="", by=Caller(self.callers[catalogue.REMOVED_BY].user)
-            )
+        remover = Caller(self.callers[catalogue.REMOVED_BY].user)
+        removal.remove_image(reference, arch="", by=remover)
 
     @staticmethod
     def collection(room: Room) -> Collection:

@@ -15,13 +15,14 @@ from django.db.models.signals import pre_save
 
 from shub.accounts.models import Entity, Invitation, Team, TeamMembership, Token, User
 from shub.audit.models import Event
-from shub.containers.models import Grant, Tag, TagMove
+from shub.containers.models import Grant, Readme, Tag, TagMove
 
 DATES: dict[type[Model], str] = {
     Entity: "created_at",
     Event: "at",
     Grant: "granted_at",
     Invitation: "created_at",
+    Readme: "written_at",
     Tag: "moved_at",
     TagMove: "moved_at",
     Team: "created_at",

@@ -59,9 +59,7 @@ class Client:
     def push(self, place: Place, content: bytes, *, tags: tuple[str, ...] = ()) -> str:
         """Push the image and set its tags; its public id."""
         announced = self.announce(place, hashlib.sha256(content).hexdigest())
-        if not announced.uploaded:
-            send = self._send_whole if len(content) <= SINGLE_BYTES else self._send_parts
-            send(announced.image_id, content)
+        self.deliver(announced, content)
         for tag in tags:
             self._ask(
                 "POST",
@@ -89,6 +87,12 @@ class Client:
             {"hash": f"sha256.{digest}", "container": container["id"]},
         )
         return Announced(image["id"], container["id"], uploaded=bool(image["uploaded"]))
+
+    def deliver(self, announced: Announced, content: bytes) -> None:
+        """Send the bytes, unless the registry has them."""
+        if not announced.uploaded:
+            send = self._send_whole if len(content) <= SINGLE_BYTES else self._send_parts
+            send(announced.image_id, content)
 
     def begin_parts(self, image_id: str, size: int) -> dict[str, Any]:
         """Begin an upload in parts; its id and the size of a part."""

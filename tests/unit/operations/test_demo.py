@@ -94,21 +94,14 @@ def test_every_readme_belongs_to_a_place() -> None:
 
 
 @pytest.mark.django_db
-def test_a_readme_is_written_where_the_registry_keeps_them(
-    mara: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written = {}
-
-    def write_readme(place: object, *, text: str, by: object) -> None:
-        written[str(place), by] = text
-
-    monkeypatch.setattr(describing, "write_readme", write_readme, raising=False)
+def test_a_place_gets_its_description_and_its_readme(mara: Person) -> None:
     teaching = make_collection(mara.entity, "teaching", mara)
     course = make_container(teaching, "shell-course", mara)
     names = ("mara", "teaching", "shell-course")
     Filling.tell(course, "A course.", names, by=mara.caller)
     Filling.tell(teaching, "", names[:2], by=mara.caller)
-    assert written == {("mara/teaching/shell-course", mara.caller): catalogue.readme(*names)}
+    assert describing.readme_of(course) == catalogue.readme(*names)
+    assert describing.readme_of(teaching) == ""
     course.refresh_from_db()
     assert course.description == "A course."
 
