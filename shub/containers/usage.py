@@ -78,9 +78,7 @@ def check_room_to_return(entity: Entity, blobs: QuerySet[Blob], *, by: Caller | 
     quota = quota_bytes(entity)
     if not quota:
         return
-    new = Blob.objects.filter(pk__in=blobs.values("pk")).exclude(
-        pk__in=_images(entity).values("blob")
-    )
+    new = blobs.exclude(pk__in=_images(entity).values("blob"))
     size = int(new.aggregate(total=Sum("size"))["total"] or 0)
     used = stored_bytes(entity)
     if used + size <= quota:
