@@ -191,6 +191,15 @@ def test_a_public_id_that_is_taken_is_not_taken_again(mara: Person, gcc: Contain
     assert done.image.public_id != removed.public_id
 
 
+def test_what_the_store_has_damaged_does_not_come_back(mara: Person, gcc: Container) -> None:
+    removed = remove(ONE, mara)
+    Blob.objects.filter(pk=removed.blob_id).update(state="damaged")
+    with pytest.raises(Conflict, match="are damaged"):
+        restoring.restore_image(public_id=removed.public_id, by=mara.caller)
+    assert Image.objects.count() == Tag.objects.count() == 1
+    assert RemovedImage.objects.exists()
+
+
 def test_into_a_frozen_container_nothing_comes_back(mara: Person, gcc: Container) -> None:
     removed = remove(ONE, mara)
     freezing.set_container_frozen(gcc, frozen=True, by=mara.caller)
