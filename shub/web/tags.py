@@ -1,13 +1,15 @@
 """`…/CONTAINER/-/tags`: which name exists for which arch; and `…/-/tags/TAG`, one name."""
 
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 
-from shub.containers import contents
+from shub.containers import contents, tagging
 from shub.containers.permissions import may_delete, may_manage
 from shub.web import client_commands, places
-from shub.web.refusals import page
+from shub.web.refusals import attempt, page
 from shub.web.site import caller, page_number
 
 MOST_LENGTH = 128
@@ -70,3 +72,21 @@ def show_one(
             "may_delete": may_delete(by, found),
         },
     )
+
+
+@login_required
+@require_POST
+@page
+def remove(
+    request: HttpRequest, entity: str, collection: str, container: str, tag: str
+) -> HttpResponse:
+    """Have the name mean nothing, for any arch. Its page has its history, and leads to the images
+    that it meant."""
+    found = places.find_container(request, entity, collection, container)
+    attempt(
+        request,
+        lambda: tagging.remove_tag(found, name=tag, arch=None, by=caller(request)),
+        done=_("The tag %(tag)s is removed. Its images are there, and it can be set again.")
+        % {"tag": tag},
+    )
+    return redirect("tag", entity, collection, container, tag)

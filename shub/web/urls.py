@@ -148,6 +148,7 @@ urlpatterns = [
     path(f"{CONTAINER}/-/tags/frozen", place_settings.freeze_tag, name="freeze-tag"),
     path(f"{CONTAINER}/-/tags", tags.show_all, name="tags"),
     path(f"{CONTAINER}/-/tags/<name:tag>", tags.show_one, name="tag"),
+    path(f"{CONTAINER}/-/tags/<name:tag>/remove", tags.remove, name="remove-tag"),
     path(f"{CONTAINER}/-/history", history.show, name="history"),
     path(f"{CONTAINER}/-/images", images.show, name="images"),
     path(f"{CONTAINER}/-/images/sha256.<digest:digest>", image.show, name="image"),
