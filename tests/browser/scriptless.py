@@ -1,0 +1,50 @@
+"""What of a page is there without JavaScript: its words, and its forms with all their controls."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from playwright.sync_api import Page as Tab
+
+# Of a key that only a script can ask, and words that say so.
+ONLY_WITH_SCRIPT = "data-needs-script"
+
+# A fresh secret, a moment: what differs between any two loads.
+PASSING = re.compile(
+    r"[A-Z2-7]{32}|\b\d+ (second|minute)s?( ago)?|just now|\d\d:\d\d(:\d\d)?|[0-9a-f]{24,64}"
+)
+
+FORMS = """only => [...document.forms].filter(form => !form.closest(`[${only}]`)).flatMap(form => {
+    const where = `${form.method} ${form.getAttribute("action") || ""}`;
+    const controls = [...form.elements].filter(node =>
+        node.type !== "hidden" && node.tagName !== "FIELDSET" && !node.closest(`[${only}]`));
+    return controls.map(node => `${where}: ${node.tagName} ${node.type} ${node.name}`);
+})"""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Lines of the main part's text, and the controls of all forms."""
+
+    lines: list[str]
+    controls: list[str]
+
+
+def content(tab: Tab) -> Content:
+    """What the tab shows."""
+    tab.wait_for_load_state("load")
+    text = tab.locator("main").inner_text()
+    for apart in tab.locator(f"main [{ONLY_WITH_SCRIPT}]").all_inner_texts():
+        text = text.replace(apart, "")
+    lines = [" ".join(PASSING.sub("", line).split()) for line in text.splitlines()]
+    return Content(list(filter(None, lines)), tab.evaluate(FORMS, ONLY_WITH_SCRIPT))
+
+
+def lacking(with_script: Content, without: Content) -> Iterator[str]:
+    """What is only there with a script."""
+    for line in with_script.lines:
+        if line not in without.lines:
+            yield f"only with a script is said: {line[:160]}"
+    for control in with_script.controls:
+        if control not in without.controls:
+            yield f"only with a script is there: {control}"
