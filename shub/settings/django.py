@@ -80,6 +80,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
                 "shub.web.site.registry",
                 "shub.web.signin.context.signing_in",
             ],
@@ -102,7 +103,7 @@ DATABASE_PATIENCE_SECONDS = env.integer("DATABASE_PATIENCE_SECONDS", 5, minimum=
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

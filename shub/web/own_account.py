@@ -1,4 +1,4 @@
-"""The end of an account, and what is known of it: `/account/delete` and `/account/export`."""
+"""One's own: `/account/containers`, all that is known of one, and the end of the account."""
 
 from typing import Any
 
@@ -12,9 +12,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from shub.accounts.administrators import is_administrator
-from shub.accounts.models import User
+from shub.accounts.models import Entity, User
 from shub.containers import deletion, own_data
 from shub.errors import Refusal
+from shub.rows import first
 from shub.web.passwords import check_own_password
 from shub.web.site import caller, signed_in
 
@@ -100,6 +101,14 @@ def delete(request: HttpRequest) -> HttpResponse:
         messages.error(request, refusal.message)
         return redirect("delete-account" if request.method == "POST" else "home")
     return render(request, "web/delete_account.html", {"summary": summary, "form": form})
+
+
+@login_required
+@require_safe
+def containers(request: HttpRequest) -> HttpResponse:
+    """`/account/containers`: where one's own are, whatever the entity is called by now."""
+    entity = first(Entity.objects.filter(user=signed_in(request)))
+    return redirect("entity", entity.name) if entity else redirect("home")
 
 
 @login_required

@@ -4,6 +4,7 @@ from typing import Any, TypeAlias
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
@@ -80,7 +81,10 @@ def heading(place: Place, *, by: Caller) -> dict[str, Any]:
         "place": place,
         "here": address(place),
         "above": [(each.name, address(each)) for each in above],
-        "tabs": [(word.capitalize(), f"{address(place)}/-/{word}") for word in _words(place, by)],
+        "tabs": [
+            (_("Overview"), address(place), ""),
+            *((word.capitalize(), f"{address(place)}/-/{word}", "") for word in _words(place, by)),
+        ],
     }
 
 

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -153,6 +154,9 @@ def _heading(request: HttpRequest, home: Entity | Team) -> dict[str, Any]:
             "place": home,
             "here": reverse("team", args=[home.name]),
             "above": [("Teams", reverse("teams"))],
-            "tabs": [("Robots", _page(home))],
+            "tabs": [
+                (_("Overview"), reverse("team", args=[home.name]), ""),
+                (_("Robots"), _page(home), ""),
+            ],
         }
     return {**robots_page, **places.heading(home, by=caller(request))}

@@ -9,11 +9,16 @@ from django.http import HttpRequest
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
 from shub.client_address import client_address
+from shub.web import theme
 
 
 def registry(request: HttpRequest) -> dict[str, Any]:
-    """The registry's name and its public address (a template context processor)."""
-    return {"registry_name": settings.REGISTRY_NAME, "public_url": settings.PUBLIC_URL}
+    """The registry's name, its public address and its looks (a template context processor)."""
+    return {
+        "registry_name": settings.REGISTRY_NAME,
+        "public_url": settings.PUBLIC_URL,
+        "theme": theme.of(request),
+    }
 
 
 def caller(request: HttpRequest) -> Caller:

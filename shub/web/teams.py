@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -122,11 +123,14 @@ def _render(request: HttpRequest, team: Team, **more: Any) -> HttpResponse:
     )
 
 
-def _tabs(request: HttpRequest, team: Team) -> list[tuple[str, str]]:
+def _tabs(request: HttpRequest, team: Team) -> list[tuple[str, str, str]]:
     by = caller(request)
-    if teams.may_decide(by, team) or by.known.sees_everything:
-        return [("Robots", reverse("team-robots", args=[team.name]))]
-    return []
+    if not (teams.may_decide(by, team) or by.known.sees_everything):
+        return []
+    return [
+        (_("Overview"), reverse("team", args=[team.name]), ""),
+        (_("Robots"), reverse("team-robots", args=[team.name]), ""),
+    ]
 
 
 @login_required
@@ -205,7 +209,7 @@ def invite_by_link(request: HttpRequest, team: str) -> HttpResponse:
     )
     if made is None:
         return _render(request, found, link_form=form)
-    _, secret = made
+    _invitation, secret = made
     return _render(request, found, link=reverse("invitation", args=[secret]))
 
 

@@ -4,17 +4,23 @@ from django.urls import URLPattern, include, path, register_converter
 from django.urls.converters import StringConverter
 
 from shub.web import (
+    admin_area,
     audit,
+    collection,
+    container,
+    entity,
     home,
     invitations,
-    library,
     members,
     own_account,
     place_settings,
     remote_file,
     renaming,
     robots,
+    search,
+    setup,
     teams,
+    theme,
     tokens,
 )
 
@@ -67,9 +73,14 @@ def settings_pages(route: str, of: str) -> list[URLPattern]:
 
 urlpatterns = [
     path("", home.show, name="home"),
+    path("search", search.show, name="search"),
+    path("setup", setup.show, name="setup"),
+    path("theme", theme.switch, name="theme"),
     path("account/delete", own_account.delete, name="delete-account"),
     path("account/export", own_account.export, name="export-account"),
+    path("account/containers", own_account.containers, name="own-containers"),
     path("account/audit", audit.show_own, name="own-audit"),
+    path("admin-area/", admin_area.show, name="admin-area"),
     path("admin-area/audit", audit.show_all, name="audit"),
     path("account", include("shub.web.signin.urls")),
     path("remote.yaml", remote_file.remote_file, name="remote-file"),
@@ -124,7 +135,7 @@ urlpatterns = [
     ),
     path(f"{CONTAINER}/-/frozen", place_settings.freeze, name="freeze-container"),
     path(f"{CONTAINER}/-/tags/frozen", place_settings.freeze_tag, name="freeze-tag"),
-    path(ENTITY, library.show_entity, name="entity"),
-    path(COLLECTION, library.show_collection, name="collection"),
-    path(CONTAINER, library.show_container, name="container"),
+    path(ENTITY, entity.show, name="entity"),
+    path(COLLECTION, collection.show, name="collection"),
+    path(CONTAINER, container.show, name="container"),
 ]

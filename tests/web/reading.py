@@ -4,14 +4,16 @@ import re
 
 from django.http import HttpResponse
 
-# On every page of who is signed in.
-SIGN_OUT = "/account/sign-out"
+# What a page says itself, between the head and the foot that all pages have.
+MAIN = re.compile(r"<main\b.*</main>", re.DOTALL)
+TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
 
 
 def text_of(page: HttpResponse, *, status: int = 200) -> str:
-    """The page, which has to have come with this status."""
+    """The page's title and its own part, without head and foot; it has to have this status."""
     assert page.status_code == status
-    return page.content.decode()
+    whole = page.content.decode()
+    return "\n".join(part[0] for part in (TITLE.search(whole), MAIN.search(whole)) if part)
 
 
 def forms_of(page: HttpResponse) -> list[str]:
@@ -19,4 +21,4 @@ def forms_of(page: HttpResponse) -> list[str]:
     tags = re.findall(r"<form\b[^>]*>", text_of(page), re.DOTALL)
     found = [re.search(r'action="([^"]*)"', tag) for tag in tags]
     actions = [match[1] if match else "" for match in found]
-    return [action for action in dict.fromkeys(actions) if action != SIGN_OUT]
+    return list(dict.fromkeys(actions))

@@ -146,7 +146,7 @@ def test_a_tag_is_frozen_on_the_page_of_its_container_by_who_manages_it(
     page = text_of(mara.browser.post(address, form, follow=True))
     assert "The tag 1.0 is frozen." in page
     assert "Unfreeze the tag 1.0" in page
-    assert ">frozen<" in text_of(Client().get(CONTAINER))
+    assert "icons.svg#frozen" in text_of(Client().get(CONTAINER))
     mara.browser.post(address, {"tag": "1.0", "frozen": "no"})
     assert not Tag.objects.get().is_frozen
     unknown = {"tag": "9", "frozen": "yes"}

@@ -1,0 +1,159 @@
+"""How pages write sizes, moments, counts, hashes and commands."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.core.paginator import Page
+from django.http import QueryDict
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+register = template.Library()
+
+# Decimal, as disks and networks are measured.
+UNITS = ("kB", "MB", "GB", "TB", "PB")
+
+THIN = "\u202f"
+NO_BREAK = "\u00a0"
+
+# Of the first day, a moment is told as its age; later ones are, too, but by one unit only.
+JUST_NOW_SECONDS = 60
+
+# Eight digits tell the images of a container apart, and fit into a table.
+SHORT = 8
+
+# The first of the 256 signs that are eight dots, each of them there or not.
+NO_DOTS = 0x2800
+
+
+@register.filter
+def in_units(size: int) -> str:
+    """A size in bytes in the largest unit that leaves at least 1.
+
+    >>> [in_units(size) for size in (0, 999, 1000, 1_450_000, 212_000_000)]
+    ['0 B', '999 B', '1 kB', '1.4 MB', '212 MB']
+    """
+    value, unit = float(size), "B"
+    for larger in UNITS:
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    digits = f"{value:.1f}" if unit != "B" and value < 9.95 else f"{value:.0f}"
+    return f"{digits.removesuffix('.0')}{NO_BREAK}{unit}"
+
+
+@register.simple_tag
+def size(value: int | None) -> SafeString | str:
+    """A size, with its exact bytes on hover; nothing for None."""
+    if value is None:
+        return ""
+    exact = ngettext("%(count)s byte", "%(count)s bytes", value) % {"count": count(value)}
+    return format_html('<data value="{}" title="{}">{}</data>', str(value), exact, in_units(value))
+
+
+@register.simple_tag
+def when(moment: datetime | None) -> SafeString | str:
+    """How long ago, or until when, with the exact moment on hover; nothing for None."""
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment)
+    exact = f"{date_format(local, 'j F Y H:i')} {local.tzname()}"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, _distance(moment)
+    )
+
+
+def _distance(moment: datetime) -> str:
+    now = timezone.now()
+    if abs((now - moment).total_seconds()) < JUST_NOW_SECONDS:
+        return _("just now")
+    if moment < now:
+        return _("%(age)s ago") % {"age": timesince(moment, now, depth=1)}
+    return _("in %(time)s") % {"time": timesince(now, moment, depth=1)}
+
+
+@register.simple_tag
+def day(moment: datetime | None) -> SafeString | str:
+    """The day of a moment, which is exact on hover; nothing for None."""
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment)
+    exact = f"{date_format(local, 'j F Y H:i')} {local.tzname()}"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        exact,
+        date_format(local, "j F Y"),
+    )
+
+
+@register.filter
+def count(number: int) -> str:
+    """A number with thin spaces between its thousands.
+
+    >>> count(1234567) == "1\u202f234\u202f567"
+    True
+    """
+    return f"{number:,}".replace(",", THIN)
+
+
+@register.simple_tag
+def short_hash(digest: str) -> SafeString:
+    """The first digits of an image's hash, whole on hover, after a mark that equal ones share."""
+    return format_html(
+        '<span class="hash" title="sha256.{}">'
+        '<span class="dots" aria-hidden="true">{}</span><code>{}</code></span>',
+        digest,
+        dots(digest),
+        digest[:SHORT],
+    )
+
+
+def dots(digest: str) -> str:
+    """A mark of 16 dots that the hash decides: equal images look equal.
+
+    >>> [hex(ord(sign)) for sign in dots("ff00" + "0" * 60)]
+    ['0x28ff', '0x2800']
+    """
+    return "".join(chr(NO_DOTS + int(digest[at : at + 2], 16)) for at in (0, 2))
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A sign out of the sprite, which says nothing that the words beside it do not say."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>',
+        static("web/icons.svg"),
+        name,
+    )
+
+
+@register.inclusion_tag("web/parts/copyable.html")
+def copyable(text: str, label: str = "") -> dict[str, str]:
+    """A command, with a button that copies it. `label` says what it is, to who cannot see."""
+    return {"text": text, "label": label}
+
+
+@register.inclusion_tag("web/parts/visibility.html")
+def visibility(name: str) -> dict[str, str]:
+    """Who sees it, as a sign and a word."""
+    return {"visibility": name}
+
+
+@register.inclusion_tag("web/parts/pages.html", takes_context=True)
+def pages_of(context: dict[str, Any], page: Page) -> dict[str, Any]:
+    """The ways to the other pages of a list; the rest of the query string stays."""
+    query = context["request"].GET.copy()
+    return {"page": page, "newer": _with_page(query, page, -1), "older": _with_page(query, page, 1)}
+
+
+def _with_page(query: QueryDict, page: Page, step: int) -> str:
+    query["page"] = str(page.number + step)
+    return f"?{query.urlencode()}"
