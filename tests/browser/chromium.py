@@ -17,7 +17,9 @@ def find_program() -> str:
     named = os.environ.get("CHROMIUM", "")
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
     if not found:
-        missing = f"CHROMIUM names {named}, which is no program" if named else "There is no Chromium"
+        missing = (
+            f"CHROMIUM names {named}, which is no program" if named else "There is no Chromium"
+        )
         raise ServerMissing(f"{missing}: apt install chromium, or name one by CHROMIUM=.")
     return found
 

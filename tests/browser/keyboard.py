@@ -14,6 +14,7 @@ STOPS_WITHIN = 12
 # Where Tab should lead, in order: what is shown and can be focused. Of radio buttons of one name
 # one is reached, the arrows lead to the others.
 PREPARE = """() => {
+    document.activeElement.blur();
     const candidates = document.querySelectorAll(
         "a[href], button, input, select, textarea, summary, [tabindex], [contenteditable=true]");
     const groups = new Set();
@@ -62,12 +63,14 @@ WHERE = """() => {
     if (at < 0 && here.type === "radio")
         at = window.__stops.findIndex(node => node.type === "radio" && node.name === here.name
             && node.form === here.form);
+    const within = ["date", "datetime-local", "month", "time", "week"].includes(here.type);
     const box = here.getBoundingClientRect();
     const root = document.documentElement;
     return {
         at, name: window.__name(here),
-        changed: window.__before.get(here) !== window.__look(here),
-        within: ["date", "datetime-local", "month", "time", "week"].includes(here.type),
+        // Of a date, a part is lit up, which no style tells.
+        changed: within || window.__before.get(here) !== window.__look(here),
+        within,
         scroller: at < 0 && here.tabIndex < 0,
         shown: box.width > 1 && box.height > 1 && box.bottom > 0 && box.top < root.clientHeight
             && box.right > 0 && box.left < root.clientWidth,
@@ -133,11 +136,14 @@ def skip_link_faults(tab: Tab) -> Iterator[str]:
 
 
 def form_faults(tab: Tab) -> Iterator[str]:
-    """Each form that shows anything has a button that the keyboard reaches."""
+    """Each form that shows anything has a button that the keyboard reaches, or is one field, which
+    Enter sends."""
     yield from tab.evaluate(
         """() => [...document.forms].filter(form => {
             const shown = [...form.elements].filter(node => node.checkVisibility());
             const buttons = shown.filter(node => node.matches("button, [type=submit], [type=image]"));
+            if (!buttons.length && shown.length === 1 && window.__stops.includes(shown[0]))
+                return false;
             return shown.length && !buttons.some(
                 node => node.disabled || window.__stops.includes(node));
         }).map(form => `no button sends the form: ${form.cloneNode(false).outerHTML.slice(0, 160)}`)"""

@@ -104,6 +104,10 @@ PAGES = [
     Page("home"),
     Page("home", OWNER),
     Page("home", ADMINISTRATOR),
+    Page("search", query="?q=samtools"),
+    Page("search", OWNER, query="?q=nothing-is-called-so", what="empty"),
+    Page("setup"),
+    Page("setup", OWNER),
     # places
     Page("entity"),
     Page("entity", OWNER),
@@ -135,7 +139,9 @@ PAGES = [
     # one's own account
     Page("account", OWNER),
     Page("account", CAREFUL),
+    Page("own-containers", OWNER),
     Page("own-audit", OWNER),
+    Page("admin-area", ADMINISTRATOR),
     Page("audit", ADMINISTRATOR),
     Page("delete-account", OWNER),
     Page("account_email", OWNER),

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page as Tab
 
-# Of a key that only a script can ask, and words that say so.
-ONLY_WITH_SCRIPT = "data-needs-script"
+# What only a script can do at all: ask a security key, copy.
+ONLY_WITH_SCRIPT = "#passkey, [data-copy]"
 
 # A fresh secret, a moment: what differs between any two loads.
 PASSING = re.compile(
     r"[A-Z2-7]{32}|\b\d+ (second|minute)s?( ago)?|just now|\d\d:\d\d(:\d\d)?|[0-9a-f]{24,64}"
 )
 
-FORMS = """only => [...document.forms].filter(form => !form.closest(`[${only}]`)).flatMap(form => {
+FORMS = """only => [...document.forms].filter(form => !form.closest(only)).flatMap(form => {
     const where = `${form.method} ${form.getAttribute("action") || ""}`;
     const controls = [...form.elements].filter(node =>
-        node.type !== "hidden" && node.tagName !== "FIELDSET" && !node.closest(`[${only}]`));
+        node.type !== "hidden" && node.tagName !== "FIELDSET" && !node.closest(only));
     return controls.map(node => `${where}: ${node.tagName} ${node.type} ${node.name}`);
 })"""
 
@@ -33,10 +33,14 @@ class Content:
 def content(tab: Tab) -> Content:
     """What the tab shows."""
     tab.wait_for_load_state("load")
+    apart = tab.locator("main").locator(ONLY_WITH_SCRIPT).all_inner_texts()
+    only = {line.strip() for text in apart for line in text.splitlines()}
     text = tab.locator("main").inner_text()
-    for apart in tab.locator(f"main [{ONLY_WITH_SCRIPT}]").all_inner_texts():
-        text = text.replace(apart, "")
-    lines = [" ".join(PASSING.sub("", line).split()) for line in text.splitlines()]
+    lines = [
+        " ".join(PASSING.sub("", line).split())
+        for line in text.splitlines()
+        if line.strip() not in only
+    ]
     return Content(list(filter(None, lines)), tab.evaluate(FORMS, ONLY_WITH_SCRIPT))
 
 
