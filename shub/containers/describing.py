@@ -1,18 +1,22 @@
-"""Describing: what an entity, a collection or a container is said to be for."""
+"""Describing: what an entity, a collection or a container is for, in short and at length."""
 
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
 from shub.containers.admission import check_may_manage
-from shub.containers.models import Collection, Container
+from shub.containers.models import Collection, Container, Readme
 from shub.containers.permissions import Place
 from shub.errors import Invalid
+from shub.rows import first
 
 LONGEST = 4000
+LONGEST_README = 100_000
 
 
 def describe(place: Place, *, text: str, by: Caller) -> None:
@@ -30,6 +34,43 @@ def describe(place: Place, *, text: str, by: Caller) -> None:
         _record("described", place, by=by)
 
 
+def readme_of(place: Place) -> str:
+    """What its README says, in Markdown; empty where it has none. Of a place that one may see."""
+    found = first(Readme.objects.filter(_of(place)))
+    return found.text if found else ""
+
+
+def write_readme(place: Place, *, text: str, by: Caller) -> None:
+    """Have the place say this of itself, in Markdown, instead of what it said before; an empty text
+    removes the README. Invalid for one that is too long, or has characters that no text has."""
+    check_may_manage(by, place)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text if text.strip() else ""
+    if "\0" in text:
+        raise Invalid("A README has no NUL characters: this is no text.")
+    if len(text) > LONGEST_README:
+        raise Invalid(f"A README has {LONGEST_README:,} characters at most.")
+    with transaction.atomic():
+        # Whoever writes it at this moment too holds the same lock, where there is no README yet.
+        type(place).objects.select_for_update(no_key=True).get(pk=place.pk)
+        if readme_of(place) == text:
+            return
+        if text:
+            written = {"text": text, "written_at": timezone.now()}
+            Readme.objects.update_or_create(written, **{_kind(place): place})  # type: ignore[arg-type]
+        else:
+            Readme.objects.filter(_of(place)).delete()
+        _record("readme", place, by=by, characters=len(text))
+
+
+def _of(place: Place) -> Q:
+    return Q(**{_kind(place): place})
+
+
+def _kind(place: Place) -> str:
+    return type(place).__name__.lower()
+
+
 def set_default_private(entity: Entity, *, private: bool, by: Caller) -> None:
     """Have the collections that a push makes in the entity be private, or not; none that is there
     already changes."""
@@ -44,7 +85,7 @@ def set_default_private(entity: Entity, *, private: bool, by: Caller) -> None:
 
 
 def _record(what: str, place: Place, *, by: Caller, **detail: Any) -> None:
-    kind = type(place).__name__.lower()
+    kind = _kind(place)
     trail.record(
         f"{kind}.{what}",
         kind=kind,

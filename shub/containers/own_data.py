@@ -15,6 +15,7 @@ from shub.accounts.administrators import sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Invitation, TeamMembership, Token, User
 from shub.audit import reading
+from shub.containers import describing
 from shub.containers.models import Grant, Image
 from shub.containers.permissions import containers_visible_to
 from shub.errors import Denied
@@ -88,6 +89,7 @@ def _entity(entity: Entity) -> dict[str, Any]:
         "name": entity.name,
         "former_names": sorted(former.name for former in entity.former_names.all()),
         "description": entity.description,
+        "readme": describing.readme_of(entity),
         "created_at": entity.created_at.isoformat(),
     }
 

@@ -90,22 +90,22 @@ def find(text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by
         )
     visible = containers_visible_to(by)
     containers = list(
-        visible.filter(_matching_container(text))
+        visible.filter(matching_container(text))
         .select_related("collection__entity")
-        .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
+        .order_by(nearness(text), "name", "id")[:MOST_FOUND]
     )
     images = _images(text, containers, visible, arches=arches, signed_only=signed_only)
     return Found(
         entities=list(
             entities_visible_to(by)
             .filter(name__contains=text)
-            .order_by(_nearness(text), "name")[:MOST_FOUND]
+            .order_by(nearness(text), "name")[:MOST_FOUND]
         ),
         collections=list(
             collections_visible_to(by)
             .filter(_matching_collection(text))
             .select_related("entity")
-            .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
+            .order_by(nearness(text), "name", "id")[:MOST_FOUND]
         ),
         containers=containers,
         images=images,
@@ -114,7 +114,7 @@ def find(text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by
     )
 
 
-def _nearness(text: str) -> Case:
+def nearness(text: str) -> Case:
     """What is called so comes first, then what begins so. Of a path its last name counts."""
     name = text.rpartition("/")[2]
     return Case(
@@ -129,7 +129,8 @@ def _matching_collection(text: str) -> Q:
     return Q(name__contains=text) | Q(description__icontains=text)
 
 
-def _matching_container(text: str) -> Q:
+def matching_container(text: str) -> Q:
+    """The containers of this name or description, or of these parts of names."""
     parts = text.split("/")
     if len(parts) == 1:
         return Q(name__contains=text) | Q(description__icontains=text)

@@ -7,6 +7,7 @@ from shub.containers.models.download import Download, DownloadCount
 from shub.containers.models.grant import Grant, Role
 from shub.containers.models.image import Image
 from shub.containers.models.read_only import ReadOnly
+from shub.containers.models.readme import Readme
 from shub.containers.models.tag import PendingTag, Tag, TagMove
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Image",
     "PendingTag",
     "ReadOnly",
+    "Readme",
     "Role",
     "Tag",
     "TagMove",
