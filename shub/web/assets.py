@@ -37,7 +37,7 @@ def collect() -> bool:
 
     What earlier releases have left stays: pages that are open still ask for it.
     """
-    stamp = Path(settings.STATIC_ROOT, STAMP)
+    stamp = Path(str(settings.STATIC_ROOT), STAMP)
     wanted = _fingerprint()
     if stamp.exists() and stamp.read_text() == wanted:
         return False

@@ -20,8 +20,8 @@ PREPARE = """() => {
     const groups = new Set();
     window.__stops = [...candidates].filter(node => {
         if (node.disabled || node.type === "hidden" || node.tabIndex < 0) return false;
-        if (node.matches("fieldset:disabled *") || !node.checkVisibility({visibilityProperty: true}))
-            return false;
+        if (node.matches("fieldset:disabled *")) return false;
+        if (!node.checkVisibility({visibilityProperty: true})) return false;
         if (node.tagName === "SUMMARY" && node.parentElement.tagName !== "DETAILS") return false;
         if (node.type !== "radio") return true;
         const group = `${node.form ? [...document.forms].indexOf(node.form) : ""} ${node.name}`;
@@ -34,14 +34,16 @@ PREPARE = """() => {
         for (let each = node; each && each !== document.body && seen.length < 3;
              each = each.parentElement) {
             const style = getComputedStyle(each);
-            seen.push([style.outlineStyle === "none" ? "" : `${style.outline} ${style.outlineOffset}`,
+            seen.push([
+                style.outlineStyle === "none" ? "" : `${style.outline} ${style.outlineOffset}`,
                 style.boxShadow, style.border, style.backgroundColor, style.color,
                 style.textDecoration, style.clipPath, style.opacity].join("|"));
         }
         const box = node.getBoundingClientRect();
         return `${seen.join("/")} ${box.width > 1 && box.height > 1}`;
     };
-    window.__name = node => node.cloneNode(node.children.length === 0).outerHTML.slice(0, 160);
+    window.__name = node =>
+        node.cloneNode(node.children.length === 0).outerHTML.slice(0, 160);
     window.__look = look;
     window.__before = new Map(window.__stops.map(node => [node, look(node)]));
     return window.__stops.length;
@@ -141,10 +143,11 @@ def form_faults(tab: Tab) -> Iterator[str]:
     yield from tab.evaluate(
         """() => [...document.forms].filter(form => {
             const shown = [...form.elements].filter(node => node.checkVisibility());
-            const buttons = shown.filter(node => node.matches("button, [type=submit], [type=image]"));
+            const buttons = shown.filter(
+                node => node.matches("button, [type=submit], [type=image]"));
             if (!buttons.length && shown.length === 1 && window.__stops.includes(shown[0]))
                 return false;
             return shown.length && !buttons.some(
                 node => node.disabled || window.__stops.includes(node));
-        }).map(form => `no button sends the form: ${form.cloneNode(false).outerHTML.slice(0, 160)}`)"""
+        }).map(form => `no button sends the form: ${window.__name(form)}`)"""
     )

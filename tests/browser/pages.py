@@ -30,8 +30,8 @@ class Page:
 
     `parts` says of which of the site's values a part of the address is made, where that is not the
     one of its own name; `status` is what it is answered with; `answered` marks one of the site's
-    `answers`, which no address has. `then` brings the loaded page into a state: an open menu, a form
-    with its errors; `what` names that state.
+    `answers`, which no address has. `then` brings the loaded page into a state: an open menu, a
+    form with its errors; `what` names that state.
     """
 
     name: str
@@ -139,7 +139,6 @@ PAGES = [
     # one's own account
     Page("account", OWNER),
     Page("account", CAREFUL),
-    Page("own-containers", OWNER),
     Page("own-audit", OWNER),
     Page("admin-area", ADMINISTRATOR),
     Page("audit", ADMINISTRATOR),
@@ -200,6 +199,7 @@ NO_PAGES = {
     "remote-file": "a file",
     "mfa_download_recovery_codes": "a file",
     "follow-invitation": "leads to the form of registering",
+    "own-containers": "leads to one's entity",
     "gitlab_callback": "for the provider; the page is that of openid_connect_callback",
     "saml_finish_acs": "for the provider; the page is that of openid_connect_callback",
     "saml_metadata": "a file",

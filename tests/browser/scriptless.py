@@ -9,9 +9,10 @@ from playwright.sync_api import Page as Tab
 # What only a script can do at all: ask a security key, copy.
 ONLY_WITH_SCRIPT = "#passkey, [data-copy]"
 
-# A fresh secret, a moment: what differs between any two loads.
+# A fresh secret, a signed moment: what differs between any two loads.
 PASSING = re.compile(
-    r"[A-Z2-7]{32}|\b\d+ (second|minute)s?( ago)?|just now|\d\d:\d\d(:\d\d)?|[0-9a-f]{24,64}"
+    r"[A-Z2-7]{32}|\w+:\w+:[\w-]{20,}|[0-9a-f]{24,64}"
+    r"|\b\d+ (second|minute)s?( ago)?|just now|\d\d:\d\d(:\d\d)?"
 )
 
 FORMS = """only => [...document.forms].filter(form => !form.closest(only)).flatMap(form => {
@@ -41,7 +42,8 @@ def content(tab: Tab) -> Content:
         for line in text.splitlines()
         if line.strip() not in only
     ]
-    return Content(list(filter(None, lines)), tab.evaluate(FORMS, ONLY_WITH_SCRIPT))
+    controls = [PASSING.sub("", line) for line in tab.evaluate(FORMS, ONLY_WITH_SCRIPT)]
+    return Content(list(filter(None, lines)), controls)
 
 
 def lacking(with_script: Content, without: Content) -> Iterator[str]:

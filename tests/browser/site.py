@@ -40,6 +40,15 @@ class Site:
     answers: Mapping[str, Mapping[str, Any]]
     registry: live.Live | None = None
 
+    def description(self) -> dict[str, Any]:
+        """What another process needs to look at it: what SITE's file holds."""
+        return {
+            "url": self.url,
+            "parts": dict(self.parts),
+            "sessions": dict(self.sessions),
+            "answers": dict(self.answers),
+        }
+
     def entered(self, browser: Browser, person: str, **options: Any) -> BrowserContext:
         """A new context in which the person is signed in; options are those of the context."""
         context = browser.new_context(base_url=self.url, locale="en-GB", **options)

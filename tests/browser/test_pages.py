@@ -30,6 +30,7 @@ def test_a_page_has_no_fault(browser: Browser, site: Site, page: Page, look: Loo
         tab = page.open(context, site)
         found = judging.faults(tab, witness, heaviest=WEIGHTS.get(page.name))
         shown = scriptless.content(tab)
+        found += judging.shift_faults(tab)
         # Last: it goes elsewhere on the page.
         found += keyboard.faults(tab)
     if look == SHORT[0]:

@@ -9,7 +9,6 @@ from tests.browser.filling import ADMINISTRATOR, CAREFUL, NOBODY, OWNER
 from tests.browser.pages import NO_PAGES, PAGES, named_patterns, parts_of
 from tests.browser.site import SESSION_COOKIE, Site
 
-
 PEOPLE = (NOBODY, OWNER, CAREFUL, ADMINISTRATOR)
 
 

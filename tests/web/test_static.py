@@ -28,7 +28,7 @@ def test_the_stylesheet_is_served(file: str) -> None:
 
 @pytest.fixture
 def root(settings: Any, tmp_path: Path) -> Path:
-    """The folder of a deployment, in which nothing is collected yet; of one more file, `more.css`."""
+    """A deployment's folder, with nothing in it yet; `more.css` is among what is collected."""
     more = tmp_path / "more"
     more.mkdir()
     (more / "more.css").write_text("p { color: black }")
