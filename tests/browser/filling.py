@@ -5,6 +5,7 @@ missing and prints, as JSON, what the pages' addresses are made of and the sessi
 """
 
 import json
+import os
 import sys
 import time
 from typing import Any
@@ -13,52 +14,54 @@ from urllib.parse import urlsplit
 import django
 from django.conf import settings
 
-# The names of the people; the last three are in the middle of something.
+# The names of the people by what they may; the last are in the middle of something.
 NOBODY = "nobody"
-OWNER, READER, ADMINISTRATOR = "mara", "otto", "root"
-CAREFUL = "vera"  # with an app and a key as second factors
-NEWCOMER = "newt"  # with a password that somebody else gave
+OWNER, READER, ADMINISTRATOR = "owner", "reader", "administrator"
+CAREFUL = "careful"  # with an app and a key as second factors
+NEWCOMER = "newcomer"  # with a password that somebody else gave
 HALFWAY = "halfway"  # CAREFUL, before the code
 ARRIVING = "arriving"  # sent by a provider, without an account
-FORGETFUL = "forgetful"  # with a link to a new password
 
-ENTITY, COLLECTION, CONTAINER, TEAM, ROBOT = "mara", "genomics", "samtools", "lab", "ci"
+ENTITY, COLLECTION, CONTAINER, TEAM, ROBOT = OWNER, "genomics", "samtools", "lab", "ci"
 
 # Longer than any run: else the pages that want a fresh sign-in would ask for one in its middle.
 FRESH_SECONDS = 7 * 24 * 3600
+
+# The environment's name for the password of all whom `manage.py demo` has made, where it has.
+DEMONSTRATION = "DEMONSTRATION_PASSWORD"
 
 DEFINITION = "Bootstrap: docker\nFrom: debian:12\n\n%post\n    apt-get install -y samtools\n"
 
 
 def fill() -> dict[str, Any]:
-    """Make it; what is made of it. The registry has nobody but its first administrator yet."""
+    """Make it; what is made of it. None of the names is taken yet in the registry."""
     from shub.accounts import invitations
     from shub.accounts.models import User
     from shub.containers import granting, robots
     from shub.containers.models import Role
     from tests.factories import make_collection, make_container, make_person, make_team
 
-    mara, otto, _ = make_person(OWNER), make_person(READER), make_person(CAREFUL)
-    root = make_person(ADMINISTRATOR, is_administrator=True)
+    owner, reader, _ = make_person(OWNER), make_person(READER), make_person(CAREFUL)
+    administrator = make_person(ADMINISTRATOR, is_administrator=True)
     make_person(NEWCOMER)
     User.objects.filter(username=NEWCOMER).update(must_change_password=True)
 
-    tools = make_collection(mara.entity, COLLECTION, mara, visibility="public")
-    make_collection(mara.entity, "drafts", mara, visibility="private")
-    make_container(tools, "untouched", mara)
-    push(mara.token_text)
+    tools = make_collection(owner.entity, COLLECTION, owner, visibility="public")
+    make_collection(owner.entity, "drafts", owner, visibility="private")
+    make_container(tools, "untouched", owner)
+    push(owner.token_text)
 
-    lab = make_team(TEAM, mara, otto)
-    invitations.invite_by_name(team=lab, username=CAREFUL, role="member", by=mara.caller)
-    _, to_team = invitations.invite_by_link(team=lab, note="the new one", by=mara.caller)
-    _, to_register = invitations.invite_by_link(team=None, by=root.caller)
-    for home in (mara.entity, lab):
-        robot = robots.create(home=home, name=ROBOT, role=Role.WRITER, by=mara.caller)
+    lab = make_team(TEAM, owner, reader)
+    invitations.invite_by_name(team=lab, username=CAREFUL, role="member", by=owner.caller)
+    _, to_team = invitations.invite_by_link(team=lab, note="the new one", by=owner.caller)
+    _, to_register = invitations.invite_by_link(team=None, by=administrator.caller)
+    for home in (owner.entity, lab):
+        robot = robots.create(home=home, name=ROBOT, role=Role.WRITER, by=owner.caller)
         robots.issue_token(
-            robot=robot, name="pipeline", scopes=["pull"], expires_at=None, by=mara.caller
+            robot=robot, name="pipeline", scopes=["pull"], expires_at=None, by=owner.caller
         )
-    given = granting.grant(place=tools, holder=otto.user, role=Role.READER, by=mara.caller)
-    granting.grant(place=mara.entity, holder=otto.user, role=Role.READER, by=mara.caller)
+    given = granting.grant(place=tools, holder=reader.user, role=Role.READER, by=owner.caller)
+    granting.grant(place=owner.entity, holder=reader.user, role=Role.READER, by=owner.caller)
 
     sessions, parts = enter()
     parts |= {
@@ -68,12 +71,46 @@ def fill() -> dict[str, Any]:
         "team": TEAM,
         "robot": ROBOT,
         "grant": given.pk,
-        "public_id": mara.token.public_id,
+        "public_id": owner.token.public_id,
         "secret": to_team,
         "secret to register": to_register,
         "organization_slug": "saml",
     }
+    if password := os.environ.get(DEMONSTRATION):
+        demonstrated_parts, demonstrated_sessions = show_demonstration(password)
+        parts |= demonstrated_parts
+        sessions |= demonstrated_sessions
     return {"parts": parts, "sessions": sessions, "answers": answers()}
+
+
+def show_demonstration(password: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What `manage.py demo` has made, and its people, in the place of the things and people here:
+    its owner of most, one of their team, its administrator. A robot is added to it."""
+    from django.db.models import Count
+
+    from shub.accounts.callers import Caller
+    from shub.accounts.models import Entity, Team, User
+    from shub.containers import robots
+    from shub.containers.models import Container, Role
+
+    team, people = "genomics", {OWNER: "mara", READER: "tomasz", ADMINISTRATOR: "ada"}
+    by = Caller(User.objects.get(username=people[OWNER]))
+    for home in (Entity.objects.get(name=team), Team.objects.get(name=team)):
+        robots.create(home=home, name=ROBOT, role=Role.WRITER, by=by)
+    public = Container.objects.filter(
+        collection__entity__name=team, collection__visibility="public"
+    )
+    # Not the largest: one that fits on a picture.
+    counted = public.annotate(tagged=Count("tags")).filter(tagged__lte=20).order_by("-tagged")
+    shown = counted.select_related("collection").first()
+    assert shown is not None
+    sessions = {role: signed_in(name, password) for role, name in people.items()}
+    return {
+        "entity": team,
+        "team": team,
+        "collection": shown.collection.name,
+        "container": shown.name,
+    }, sessions
 
 
 def push(token: str) -> None:
@@ -109,14 +146,12 @@ def enter() -> tuple[dict[str, str], dict[str, Any]]:
     """The sessions of all, by the forms where there is one; and what links in mails hold."""
     from tests.factories import PASSWORD
 
-    sessions = {}
-    for name in (OWNER, READER, ADMINISTRATOR, CAREFUL, NEWCOMER):
-        browser = client()
-        browser.post("/account/sign-in", {"username": name, "password": PASSWORD})
-        browser.post("/account/confirm", {"password": PASSWORD})
-        if name == CAREFUL:
-            factor = add_factors(browser)
-        sessions[name] = kept(browser)
+    sessions = {
+        name: signed_in(name, PASSWORD) for name in (OWNER, READER, ADMINISTRATOR, NEWCOMER)
+    }
+    careful = entered(CAREFUL, PASSWORD)
+    factor = add_factors(careful)
+    sessions[CAREFUL] = kept(careful)
     halfway = client()
     halfway.post("/account/sign-in", {"username": CAREFUL, "password": PASSWORD})
     sessions[HALFWAY] = kept(halfway)
@@ -126,6 +161,19 @@ def enter() -> tuple[dict[str, str], dict[str, Any]]:
     session.save()
     sessions[ARRIVING] = arriving.cookies[settings.SESSION_COOKIE_NAME].value
     return sessions, {"pk": factor, **in_mails()}
+
+
+def entered(name: str, password: str) -> Any:
+    """A browser in which the password has been said, twice."""
+    browser = client()
+    browser.post("/account/sign-in", {"username": name, "password": password})
+    browser.post("/account/confirm", {"password": password})
+    return browser
+
+
+def signed_in(name: str, password: str) -> str:
+    """The session of whoever signs in by this password."""
+    return kept(entered(name, password))
 
 
 def kept(browser: Any) -> str:
@@ -181,17 +229,17 @@ def in_mails() -> dict[str, str]:
 
     from shub.accounts.models import User
 
-    otto = User.objects.get(username=READER)
-    address, _ = EmailAddress.objects.get_or_create(user=otto, email="otto@example.org")
+    reader = User.objects.get(username=READER)
+    address, _ = EmailAddress.objects.get_or_create(user=reader, email="reader@example.org")
     EmailAddress.objects.get_or_create(
         user=User.objects.get(username=OWNER),
-        email="mara@example.org",
+        email="owner@example.org",
         defaults={"verified": True, "primary": True},
     )
     return {
         "key": EmailConfirmationHMAC(address).key,
-        "uidb36": user_pk_to_url_str(otto),
-        "key to a password": default_token_generator.make_token(otto),
+        "uidb36": user_pk_to_url_str(reader),
+        "key to a password": default_token_generator.make_token(reader),
     }
 
 

@@ -2,7 +2,7 @@
 
 `python -m tests.browser.screenshots [LABEL...]` takes the pages whose labels begin so, by default
 all. SHARDS says how many browsers work side by side (default 2), SITE which site is looked at
-(tests/browser/site.py), by default a new one that is filled as for the tests.
+(tests/browser/site.py), by default a new one that `manage.py demo` has filled, where there is that.
 """
 
 import json
@@ -25,7 +25,7 @@ def main(wanted: Sequence[str]) -> int:
 
     FOLDER.mkdir(exist_ok=True)
     shards = int(os.environ.get("SHARDS", "2"))
-    with looked_at() as site, tempfile.TemporaryDirectory() as folder:
+    with looked_at(demonstration=True) as site, tempfile.TemporaryDirectory() as folder:
         described = Path(folder, "site.json")
         described.touch(mode=0o600)
         described.write_text(json.dumps(site.description()))

@@ -7,17 +7,20 @@ file of the same shape (SITE=FILE for `make pages` and `make screenshots`): `url
 
 import json
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.management import get_commands
 from playwright.sync_api import Browser, BrowserContext
 
+from tests.browser import filling
 from tests.clients import live
 from tests.clients.outcome import without_secrets
 
@@ -25,7 +28,7 @@ from tests.clients.outcome import without_secrets
 SECRET_KEY = "only-for-the-pages-of-tests-0123456789-0123456789-0123456789"
 
 SESSION_COOKIE = "sessionid"
-FILL_SECONDS = 100
+FILL_SECONDS = 240
 OF_PROVIDERS = ("OIDC_", "GITLAB_", "SAML_")
 
 
@@ -64,18 +67,26 @@ class Site:
 
 
 @contextmanager
-def looked_at() -> Iterator[Site]:
-    """The site that SITE describes, or a new one that is filled and gone at the end."""
+def looked_at(*, demonstration: bool = False) -> Iterator[Site]:
+    """The site that SITE describes, or a new one that is filled and gone at the end.
+
+    With `demonstration`, also by `manage.py demo`, where there is that command: its things and its
+    people are what is shown.
+    """
     if described := os.environ.get("SITE"):
         yield Site(**json.loads(Path(described).read_text()))
         return
     providers = {name: value for name, value in os.environ.items() if name.startswith(OF_PROVIDERS)}
     own = {"REGISTRATION": "open", "SECRET_KEY": SECRET_KEY, **providers}
     with live.started(**own) as registry:
-        yield Site(url=registry.url, registry=registry, **filled(registry, own))
+        with_demonstration = demonstration and "demo" in get_commands()
+        found = filled(registry, own, with_demonstration=with_demonstration)
+        yield Site(url=registry.url, registry=registry, **found)
 
 
-def filled(registry: live.Live, own: Mapping[str, str]) -> dict[str, Any]:
+def filled(
+    registry: live.Live, own: Mapping[str, str], *, with_demonstration: bool
+) -> dict[str, Any]:
     """Fill the registry, whose settings are `own`; what is there now."""
     store = registry.store
     there = {
@@ -88,15 +99,25 @@ def filled(registry: live.Live, own: Mapping[str, str]) -> dict[str, Any]:
         "MINIO_SECRET_KEY": store["secret_key"],
         "MINIO_BUCKET": store["bucket"],
     }
+    environment = {**live._environment(), **there, **own}
+    if with_demonstration:
+        password = secrets.token_urlsafe(12)
+        ran([str(live.PROJECT / "manage.py"), "demo", "--password", password], environment)
+        environment[filling.DEMONSTRATION] = password
+    found: dict[str, Any] = json.loads(ran(["-m", "tests.browser.filling"], environment))
+    return found
+
+
+def ran(words: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a Python with these arguments wrote to standard output."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.browser.filling"],
+        [sys.executable, *words],
         cwd=live.PROJECT,
-        env={**live._environment(), **there, **own},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=FILL_SECONDS,
         check=False,
     )
     assert done.returncode == 0, without_secrets(done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return done.stdout
