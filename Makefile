@@ -125,3 +125,11 @@ faults: venv-dev clients ## kill each process at each moment of a push, for some
 fuzz: venv-dev ## 100,000 random and mutated requests against a live registry (the short form is in test)
 	$(BIN)/pytest tests/fuzz -m fuzz $(ARGS)
 	DESCRIPTION_EXAMPLES=500 $(BIN)/pytest tests/fuzz/test_description.py $(ARGS)
+
+.PHONY: pages
+pages: venv-dev ## judge every page in a browser, light and dark, three widths (the short form is in test)
+	$(BIN)/pytest tests/browser -m "pages or not pages" $(ARGS)
+
+.PHONY: screenshots
+screenshots: venv-dev ## take a picture of every page into .screenshots/; some by ARGS="container sign-in"
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
