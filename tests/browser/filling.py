@@ -49,7 +49,7 @@ def fill() -> dict[str, Any]:
     tools = make_collection(owner.entity, COLLECTION, owner, visibility="public")
     make_collection(owner.entity, "drafts", owner, visibility="private")
     make_container(tools, "untouched", owner)
-    push(owner.token_text)
+    digest = push(owner.token_text)
 
     lab = make_team(TEAM, owner, reader)
     invitations.invite_by_name(team=lab, username=CAREFUL, role="member", by=owner.caller)
@@ -68,6 +68,10 @@ def fill() -> dict[str, Any]:
         "entity": ENTITY,
         "collection": COLLECTION,
         "container": CONTAINER,
+        "empty container": "untouched",
+        "tag": "1.21",
+        "digest": digest,
+        "refused digest": refuse_upload(owner),
         "team": TEAM,
         "robot": ROBOT,
         "grant": given.pk,
@@ -104,17 +108,41 @@ def show_demonstration(password: str) -> tuple[dict[str, str], dict[str, str]]:
     counted = public.annotate(tagged=Count("tags")).filter(tagged__lte=20).order_by("-tagged")
     shown = counted.select_related("collection").first()
     assert shown is not None
+    newest = shown.tags.select_related("image").order_by("-moved_at")[0]
     sessions = {role: signed_in(name, password) for role, name in people.items()}
     return {
         "entity": team,
         "team": team,
         "collection": shown.collection.name,
         "container": shown.name,
+        "tag": newest.name,
+        "digest": newest.image.digest,
     }, sessions
 
 
-def push(token: str) -> None:
-    """Images for two architectures and with several tags, sent as clients send them."""
+def refuse_upload(owner: Any) -> str:
+    """An upload that was found to be other bytes; the hash that was claimed."""
+    from shub.containers.models import Container
+    from shub.uploads.models import Upload
+
+    digest = "5f" * 32
+    Upload.objects.create(
+        container=Container.objects.get(name=CONTAINER),
+        created_by=owner.user,
+        kind="single",
+        state="refused",
+        digest=digest,
+        size=212_000_000,
+        part_bytes=212_000_000,
+        key=f"blobs/5f/{digest}.{'0' * 24}",
+        reason="The bytes that arrived are not what was claimed. Push the image again.",
+    )
+    return digest
+
+
+def push(token: str) -> str:
+    """Images for two architectures and with several tags, sent as clients send them; the hash of
+    one."""
     from tests.sif_files import sif_bytes
     from tests.wire import Wire
 
@@ -132,6 +160,7 @@ def push(token: str) -> None:
         for tag in tags:
             answer = wire.tag(image["container"], image["id"], tag, arch)
             assert answer.status == 200, answer
+    return str(image["hash"]).removeprefix("sha256.")
 
 
 # ── ways in ──
