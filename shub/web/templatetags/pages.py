@@ -1,9 +1,10 @@
 """How pages write sizes, moments, counts, hashes and commands."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.core.paginator import Page
 from django.http import QueryDict
 from django.templatetags.static import static
@@ -15,6 +16,8 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from shub.accounts.models import Token
+
 register = template.Library()
 
 # Decimal, as disks and networks are measured.
@@ -25,6 +28,12 @@ NO_BREAK = "\u00a0"
 
 # Of the first day, a moment is told as its age; later ones are, too, but by one unit only.
 JUST_NOW_SECONDS = 60
+
+# Time enough to make another token, and to put it where the old one is.
+SOON = timedelta(days=7)
+
+# Before the address, in the tags of a message that can be undone.
+UNDO = "undo "
 
 # Eight digits tell the images of a container apart, and fit into a table.
 SHORT = 8
@@ -104,6 +113,12 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", THIN)
 
 
+@register.filter
+def ends_soon(token: Token) -> bool:
+    """Whether it is time to make another in its place."""
+    return token.expires_at is not None and token.expires_at - timezone.now() < SOON
+
+
 @register.simple_tag
 def short_hash(digest: str) -> SafeString:
     """The first digits of an image's hash, whole on hover, after a mark that equal ones share."""
@@ -133,6 +148,13 @@ def icon(name: str) -> SafeString:
         static("web/icons.svg"),
         name,
     )
+
+
+@register.filter
+def undo_address(message: Message) -> str:
+    """Where the form leads that undoes what the message tells; empty where there is none."""
+    tags = message.extra_tags or ""
+    return tags.removeprefix(UNDO) if tags.startswith(UNDO) else ""
 
 
 @register.inclusion_tag("web/parts/copyable.html")
