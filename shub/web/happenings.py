@@ -15,10 +15,10 @@ from shub.audit.models import Event
 
 # By action: the sign, what is said before the name of the thing, and after it, of the details.
 SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
-    "address.added": ("add", _("added an address to the account"), _(": %(address)s")),
+    "address.added": ("add", _("added an address to the account"), _("(%(address)s)")),
     "address.changed": ("check", _("changed the address of the account"), _("to %(address)s")),
-    "address.removed": ("remove", _("removed an address from the account"), _(": %(address)s")),
-    "address.verified": ("check", _("verified an address of the account"), _(": %(address)s")),
+    "address.removed": ("remove", _("removed an address from the account"), _("(%(address)s)")),
+    "address.verified": ("check", _("verified an address of the account"), _("(%(address)s)")),
     "collection.created": ("collection", _("made the collection"), ""),
     "collection.described": ("collection", _("changed the description of"), ""),
     "collection.dropped": ("remove", _("dropped, after its time, the collection"), ""),
@@ -55,9 +55,9 @@ SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
     "image.removed": ("remove", _("removed the image"), ""),
     "image.removed_for_good": ("remove", _("removed for good the image"), ""),
     "image.restored": ("undo", _("brought back the image"), ""),
-    "invitation.accepted": ("check", _("accepted the invitation"), ""),
-    "invitation.made": ("add", _("made the invitation"), ""),
-    "invitation.withdrawn": ("remove", _("withdrew or declined the invitation"), ""),
+    "invitation.accepted": ("check", _("accepted the"), ""),
+    "invitation.made": ("add", _("made the"), ""),
+    "invitation.withdrawn": ("remove", _("withdrew or declined the"), ""),
     "name.released": ("entity", _("released the name"), ""),
     "password.changed": ("key", _("changed the password of"), ""),
     "password.reset": ("key", _("replaced, by a mail, the password of"), ""),
@@ -75,10 +75,10 @@ SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
     "tag.removed": ("remove", _("removed the tag"), ""),
     "tag.unfrozen": ("frozen", _("unfroze the tag"), ""),
     "team.created": ("add", _("made the team"), ""),
-    "team.joined": ("add", _("put into the team"), _(": %(user)s, as %(role)s")),
-    "team.left": ("remove", _("took out of the team"), _(": %(user)s")),
+    "team.joined": ("add", _("let somebody into the team"), _("(%(user)s, as %(role)s)")),
+    "team.left": ("remove", _("ended a membership in the team"), _("(%(user)s)")),
     "team.removed": ("remove", _("removed the team"), ""),
-    "team.role": ("key", _("changed a role in the team"), _(": %(user)s is %(role)s")),
+    "team.role": ("key", _("changed a role in the team"), _("(%(user)s is %(role)s)")),
     "token.issued": ("key", _("made the token"), ""),
     "token.revoked": ("refused", _("revoked the token"), ""),
     "upload.refused": ("refused", _("was refused an upload into"), ""),
@@ -99,9 +99,10 @@ GONE = ("removed", "removed_for_good", "dropped", "retired", "released")
 
 @dataclass(frozen=True)
 class Happening:
-    """An event in words; who did it and the thing's name stand before and in the middle."""
+    """An event in words, with the thing's name after the first of them."""
 
     sign: str
+    who: str | Promise
     words: str | Promise
     more: str
     """What is said after the name."""
@@ -124,7 +125,14 @@ def told(event: Event) -> Happening:
         for name, fact in details.items()
         if not more or f"%({name})s" not in str(after)
     ]
-    return Happening(sign, words, more, _address(event), left)
+    return Happening(sign, _who(event), words, more, _address(event), left)
+
+
+def _who(event: Event) -> str | Promise:
+    if event.actor:
+        return event.actor
+    # The server itself, or an administrator at its terminal, comes from nowhere.
+    return _("Somebody") if event.address else _("The server")
 
 
 def every_action() -> list[tuple[str, str | Promise]]:

@@ -292,9 +292,6 @@ def freeze_tag(
         found,
         form,
         lambda: freezing.set_tag_frozen(found, name=tag, frozen=frozen, by=caller(request)),
-        done=(
-            _("The tag %(tag)s is frozen.") if frozen else _("The tag %(tag)s is no longer frozen.")
-        )
-        % {"tag": tag},
+        done=(said if frozen else said_not) % {"tag": tag},
         back="",
     )
