@@ -17,7 +17,9 @@ from shub.web import (
     members,
     own_account,
     place_settings,
+    readme,
     remote_file,
+    removing,
     renaming,
     robots,
     search,
@@ -79,6 +81,19 @@ def settings_pages(route: str, of: str) -> list[URLPattern]:
     return [
         path(f"{route}/-/settings", place_settings.show, name=f"{of}-settings"),
         path(f"{route}/-/description", place_settings.describe, name=f"{of}-description"),
+        path(f"{route}/-/readme", readme.edit, name=f"{of}-readme"),
+        path(f"{route}/-/readme/preview", readme.preview, name=f"{of}-readme-preview"),
+        *removed_pages(route, of),
+    ]
+
+
+def removed_pages(route: str, of: str) -> list[URLPattern]:
+    """What was removed there, and can be brought back."""
+    one = f"{route}/-/removed/<name:public_id>"
+    return [
+        path(f"{route}/-/removed", removing.list_removed, name=f"{of}-removed"),
+        path(f"{one}/restore", removing.restore, name=f"{of}-restore"),
+        path(f"{one}/for-good", removing.remove_for_good, name=f"{of}-remove-for-good"),
     ]
 
 
@@ -145,7 +160,6 @@ urlpatterns = [
         f"{CONTAINER}/-/visibility", place_settings.change_visibility, name="container-visibility"
     ),
     path(f"{CONTAINER}/-/frozen", place_settings.freeze, name="freeze-container"),
-    path(f"{CONTAINER}/-/tags/frozen", place_settings.freeze_tag, name="freeze-tag"),
     path(f"{CONTAINER}/-/tags", tags.show_all, name="tags"),
     path(f"{CONTAINER}/-/tags/<name:tag>", tags.show_one, name="tag"),
     path(f"{CONTAINER}/-/tags/<name:tag>/remove", tags.remove, name="remove-tag"),
@@ -154,6 +168,9 @@ urlpatterns = [
     path(f"{CONTAINER}/-/images/sha256.<digest:digest>", image.show, name="image"),
     path(f"{CONTAINER}/-/images/sha256.<digest:digest>/download", image.download, name="download"),
     path(f"{CONTAINER}/-/images/sha256.<digest:digest>/tag", image.tag, name="tag-image"),
+    path(f"{CONTAINER}/-/tags/<name:tag>/frozen", place_settings.freeze_tag, name="freeze-tag"),
+    path(f"{COLLECTION}/-/remove", removing.remove, name="remove-collection"),
+    path(f"{CONTAINER}/-/remove", removing.remove, name="remove-container"),
     path(ENTITY, entity.show, name="entity"),
     path(COLLECTION, collection.show, name="collection"),
     path(CONTAINER, container.show, name="container"),

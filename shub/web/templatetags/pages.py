@@ -1,10 +1,11 @@
 """How pages write sizes, moments, counts, hashes and commands."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.http import QueryDict
 from django.templatetags.static import static
 from django.utils import timezone
@@ -15,6 +16,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from shub.accounts.models import Token
 from shub.containers.contents import GridRow
 from shub.containers.models import Tag
 from shub.rows import Page
@@ -29,6 +31,12 @@ NO_BREAK = "\u00a0"
 
 # Of the first day, a moment is told as its age; later ones are, too, but by one unit only.
 JUST_NOW_SECONDS = 60
+
+# Time enough to make another token, and to put it where the old one is.
+SOON = timedelta(days=7)
+
+# Before the address, in the tags of a message that can be undone.
+UNDO = "undo "
 
 # Eight digits tell the images of a container apart, and fit into a table.
 SHORT = 8
@@ -138,6 +146,12 @@ def marked(text: str, spans: Sequence[tuple[int, int]], most: int = 0) -> SafeSt
     return format_html_join("", "{}", ((piece,) for piece in pieces))
 
 
+@register.filter
+def ends_soon(token: Token) -> bool:
+    """Whether it is time to make another in its place."""
+    return token.expires_at is not None and token.expires_at - timezone.now() < SOON
+
+
 @register.simple_tag
 def short_hash(digest: str) -> SafeString:
     """The first digits of an image's hash, whole on hover, after a mark that equal ones share."""
@@ -167,6 +181,13 @@ def icon(name: str) -> SafeString:
         static("web/icons.svg"),
         name,
     )
+
+
+@register.filter
+def undo_address(message: Message) -> str:
+    """Where the form leads that undoes what the message tells; empty where there is none."""
+    tags = message.extra_tags or ""
+    return tags.removeprefix(UNDO) if tags.startswith(UNDO) else ""
 
 
 @register.inclusion_tag("web/parts/copyable.html")
