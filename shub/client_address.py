@@ -44,6 +44,11 @@ def client_address(request: HttpRequest) -> str:
     return str(known or "")
 
 
+def is_by_trusted_proxy(request: HttpRequest) -> bool:
+    """Whether the peer is one of TRUSTED_PROXIES: what it says of the request is believed."""
+    return _is_trusted(_peer(request.META.get("REMOTE_ADDR", "")))
+
+
 def parse(written: str) -> Address | None:
     """The address that is meant, with or without a port; None for anything else.
 

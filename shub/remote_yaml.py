@@ -42,6 +42,19 @@ def can_be_added(public_url: str) -> bool:
     return parts.port in {None, DEFAULT_PORTS.get(parts.scheme)}
 
 
+def adding(program: str, public_url: str) -> list[str]:
+    """The commands that make the registry the program's remote, where it `can_be_added`.
+
+    >>> adding("apptainer", "https://registry.lab")[0]
+    'apptainer remote add --no-login shub https://registry.lab'
+    """
+    insecure = "--insecure " if public_url.startswith("http://") else ""
+    return [
+        f"{program} remote add --no-login {insecure}{REMOTE} {public_url}",
+        f"{program} remote use {REMOTE}",
+    ]
+
+
 def is_old(version: str) -> bool:
     """Whether this release of Singularity (as `3.6.4`) needs the old form.
 

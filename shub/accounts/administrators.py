@@ -2,7 +2,7 @@
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
-from shub.errors import Conflict, Denied
+from shub.errors import Conflict, Denied, NotFound
 from shub.rows import first
 
 
@@ -20,6 +20,12 @@ def check_administrator(caller: Caller) -> None:
     """Denied to all but administrators, signed in."""
     if not is_administrator(caller):
         raise Denied("Only an administrator may do this.")
+
+
+def check_sees_everything(caller: Caller) -> None:
+    """NotFound to all but administrators and auditors, signed in."""
+    if not sees_everything(caller):
+        raise NotFound("There is nothing here, or you may not see it.")
 
 
 def check_another(user: User) -> None:

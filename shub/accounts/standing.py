@@ -114,6 +114,14 @@ def owned_alone(user: User) -> list[Team]:
     return list(owned.exclude(pk__in=others.values("team")).order_by("name"))
 
 
+def sign_out(user: User, *, by: Caller) -> None:
+    """End the user's sessions everywhere, and no token. They may sign in again at once."""
+    check_administrator(by)
+    with transaction.atomic():
+        end_sessions(_present(user))
+        _record("user.sessions_ended", user, by=by)
+
+
 def end_sessions(user: User) -> None:
     """Sign the user out everywhere."""
     mine = [

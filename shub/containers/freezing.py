@@ -9,6 +9,7 @@ from shub.audit import trail
 from shub.containers.admission import check_may_manage
 from shub.containers.models import Collection, Container, ReadOnly, Tag
 from shub.errors import Invalid, NotFound
+from shub.rows import first
 
 
 def set_container_frozen(container: Container, *, frozen: bool, by: Caller) -> None:
@@ -55,6 +56,11 @@ def _record(what: str, container: Container, name: str, *, frozen: bool, by: Cal
         entity=container.collection.entity.public_id,
         by=by,
     )
+
+
+def read_only_mode() -> ReadOnly | None:
+    """What is said while the site stands still, and since when; None while it does not."""
+    return first(ReadOnly.objects.all())
 
 
 def set_read_only(message: str, *, by: Caller | None) -> None:

@@ -1,10 +1,13 @@
 """Usage: how much is stored for whom, and how much may be."""
 
+import re
+from dataclasses import dataclass
+
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet, Sum
 
-from shub.accounts.administrators import check_administrator
+from shub.accounts.administrators import check_administrator, check_sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
@@ -13,6 +16,33 @@ from shub.containers.permissions import may_push
 from shub.errors import Invalid, NotFound, OverQuota
 from shub.names import folded
 from shub.rows import first
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+# The most that the database's column holds.
+MOST_BYTES = 2**63 - 1
+
+# Bytes that several images of an entity share count once; what was removed does not count.
+BY_ENTITY = """
+SELECT entity.*, COALESCE(kept.bytes, 0) AS used
+FROM accounts_entity AS entity
+LEFT JOIN (
+    SELECT entity_id, sum(size) AS bytes
+    FROM (
+        SELECT DISTINCT collection.entity_id, blob.id, blob.size
+        FROM containers_image AS image
+        JOIN containers_blob AS blob ON blob.id = image.blob_id
+        JOIN containers_container AS container
+            ON container.id = image.container_id AND container.removed_at IS NULL
+        JOIN containers_collection AS collection
+            ON collection.id = container.collection_id AND collection.removed_at IS NULL
+    ) AS once
+    GROUP BY entity_id
+) AS kept ON kept.entity_id = entity.id
+ORDER BY used DESC, entity.name
+LIMIT %(count)s OFFSET %(start)s
+"""
 
 
 def stored_bytes(entity: Entity) -> int:
@@ -92,6 +122,54 @@ def check_room_to_return(entity: Entity, blobs: QuerySet[Blob], *, by: Caller | 
         f"The quota of {entity.name} is {quota} bytes: {used} are used, and what was removed has "
         f"{size} besides. Delete images that are not needed, or ask the administrator for more."
     )
+
+
+def quota_written(written: str) -> int | None:
+    """Bytes of a quota as people write it: 0 for no bound, None for the site's default.
+
+    >>> [quota_written(written) for written in ("500GB", "1 TiB", "none", "default")]
+    [500000000000, 1099511627776, 0, None]
+    """
+    word = written.strip().upper()
+    if word in {"NONE", "DEFAULT"}:
+        return 0 if word == "NONE" else None
+    found = re.fullmatch(r"([0-9]{1,18})\s*([KMGT]?I?B?)", word)
+    unit = UNITS.get(found[2]) if found else None
+    if found is None or unit is None or int(found[1]) * unit > MOST_BYTES:
+        raise Invalid(
+            f"{written!r} is no size: expected a number of bytes, a size such as 500GB or 1TiB, "
+            "'none' for no bound, or 'default' for DEFAULT_QUOTA_BYTES"
+        )
+    return int(found[1]) * unit
+
+
+@dataclass(frozen=True)
+class Used:
+    """What an entity stores and may store: bytes; 0: there is no bound."""
+
+    entity: Entity
+    bytes: int
+    quota: int
+
+    @property
+    def percent(self) -> int:
+        """How much of the quota is used; 0 where there is none."""
+        return self.bytes * 100 // self.quota if self.quota else 0
+
+
+def by_entity(*, by: Caller, start: int = 0, count: int) -> list[Used]:
+    """The entities from the `start`th on, those that store the most first. For administrators and
+    auditors. One query, which reads all images: its cost is that of a count of them.
+    """
+    check_sees_everything(by)
+    entities = Entity.objects.raw(BY_ENTITY, {"start": start, "count": count})
+    return [Used(entity, int(entity.used), quota_bytes(entity)) for entity in entities]  # type: ignore[attr-defined]
+
+
+def bytes_of_the_site() -> int:
+    """The bytes of all proven blobs: what several images share counts once."""
+    proven = Blob.objects.filter(state=Blob.State.PROVEN)
+    return int(proven.aggregate(total=Sum("size"))["total"] or 0)
 
 
 def set_quota(*, name: str, quota: int | None, by: Caller | None) -> Entity:

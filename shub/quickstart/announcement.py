@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from shub.remote_yaml import REMOTE, can_be_added
+from shub.remote_yaml import REMOTE, adding, can_be_added
 
 # With all of them given, it asks nothing.
 KEY_OPTIONS = "--email admin@example.org --comment '' --password '' --push=false"
@@ -69,10 +69,8 @@ class Announcement:
     def _remote(self, program: str, variable: str) -> list[str]:
         if not can_be_added(self.public_url):
             return [f"export {variable}={shlex.quote(str(self.client_folder))}"]
-        insecure = "--insecure " if self.public_url.startswith("http://") else ""
         return [
-            f"{program} remote add --no-login {insecure}{REMOTE} {self.public_url}",
-            f"{program} remote use {REMOTE}",
+            *adding(program, self.public_url),
             f"echo {self.token} | {program} remote login {REMOTE}",
         ]
 

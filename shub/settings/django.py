@@ -47,12 +47,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "shub.request_ids.RequestIdMiddleware",
     "shub.api.slashes.CollapseSlashesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "shub.web.headers.PageHeadersMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "shub.failures.WordlessMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -127,15 +129,24 @@ FILE_UPLOAD_PERMISSIONS = None
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(of_request)s: %(message)s"}
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["of_request"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
     "filters": {
+        "of_request": {"()": "shub.request_ids.InLogLines"},
         "faults_of_ours": {
             "()": "django.utils.log.CallbackFilter",
             # A 503 or a 507 is a refusal that was answered, no event for a log.
             "callback": lambda record: getattr(record, "status_code", 500) == 500,
-        }
+        },
     },
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["faults_of_ours"]},

@@ -11,6 +11,20 @@ PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8080").rstrip("/")
 
 REGISTRY_NAME = env.text("REGISTRY_NAME", "shub")
 
+# What the home page says of this registry, in Markdown.
+REGISTRY_ABOUT = env.secret("REGISTRY_ABOUT")
+
+# Whether search engines may keep the public pages.
+SEARCH_ENGINES = env.choice("SEARCH_ENGINES", ["away", "welcome"])
+
+# Whom to tell of a hole: an address such as mailto:security@example.org.
+SECURITY_CONTACT = env.text("SECURITY_CONTACT")
+if SECURITY_CONTACT and not SECURITY_CONTACT.startswith(("mailto:", "https://", "tel:")):
+    raise ImproperlyConfigured(
+        "SECURITY_CONTACT must be an address such as mailto:security@example.org or "
+        f"https://example.org/security, not {SECURITY_CONTACT!r}."
+    )
+
 # What a short reference means: `library://alpine` is `library/default/alpine`.
 DEFAULT_ENTITY = env.text("DEFAULT_ENTITY", "library")
 DEFAULT_COLLECTION = env.text("DEFAULT_COLLECTION", "default")

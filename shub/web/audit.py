@@ -18,6 +18,7 @@ from shub.audit import reading
 from shub.containers.permissions import may_look_into
 from shub.errors import Invalid
 from shub.web import happenings, places
+from shub.web.admin_area.frame import frame
 from shub.web.refusals import page
 from shub.web.site import caller, signed_in
 
@@ -56,7 +57,8 @@ def show_all(request: HttpRequest) -> HttpResponseBase:
     """`/admin-area/audit`: everything, for administrators and auditors."""
     if not sees_everything(caller(request)):
         raise Http404("There is no such page, or you may not see it.")
-    return _show(request, reading.Question(), _("What happened here"), {})
+    title = _("What happened here")
+    return _show(request, reading.Question(), title, frame(request, title))
 
 
 def _show(

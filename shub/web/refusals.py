@@ -11,13 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from shub.errors import Denied, NotFound, Refusal, Unauthenticated, Unavailable
+from shub.errors import Denied, NotFound, Refusal, TooMany, Unauthenticated, Unavailable
 
 Parts = ParamSpec("Parts")
 Made = TypeVar("Made")
 
 # Of refusals that no form and no next page tells.
-STATUSES: dict[type[Refusal], int] = {Denied: 403, Unavailable: 503}
+STATUSES: dict[type[Refusal], int] = {Denied: 403, TooMany: 429, Unavailable: 503}
 
 
 class Moved(Exception):
@@ -45,7 +45,10 @@ def page(
             return redirect_to_login(request.get_full_path())
         except Refusal as refusal:
             status = STATUSES.get(type(refusal), 400)
-            return render(request, "web/refused.html", {"refusal": refusal}, status=status)
+            answer = render(request, "web/refused.html", {"refusal": refusal}, status=status)
+            if isinstance(refusal, TooMany):
+                answer["Retry-After"] = str(refusal.retry_after)
+            return answer
         except Moved as moved:
             return redirect(_address_with(request, entity=moved.name))
 

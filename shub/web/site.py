@@ -6,21 +6,26 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from shub import request_ids
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
 from shub.client_address import client_address
-from shub.web import theme
+from shub.web import indexing, theme
 
 # Of a page's number: what is longer is none.
 MOST_DIGITS = 6
 
 
 def registry(request: HttpRequest) -> dict[str, Any]:
-    """The registry's name, its public address and its looks (a template context processor)."""
+    """The registry's name, its public address and its looks, and what may be said of the page
+    elsewhere (a template context processor)."""
     return {
         "registry_name": settings.REGISTRY_NAME,
         "public_url": settings.PUBLIC_URL,
         "theme": theme.of(request),
+        "indexed": indexing.is_indexed(request.path),
+        "canonical": indexing.canonical(request.path),
+        "request_id": request_ids.present(),
     }
 
 

@@ -1,13 +1,12 @@
 """`/theme`: light, dark, or as the browser prefers. A cookie keeps it; there is no row of it."""
 
-from urllib.parse import urlsplit, urlunsplit
-
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
+
+from shub.web.returning import page_before
 
 COOKIE = "theme"
 THEMES = ("light", "dark")
@@ -31,7 +30,7 @@ def switch(request: HttpRequest) -> HttpResponse:
     """Keep the choice for a year, or forget it; then back to the page that it was made on."""
     form = ThemeForm(request.POST)
     chosen = form.cleaned_data["theme"] if form.is_valid() else ""
-    answer = redirect(_page_before(request))
+    answer = redirect(page_before(request))
     if chosen:
         answer.set_cookie(
             COOKIE,
@@ -44,14 +43,3 @@ def switch(request: HttpRequest) -> HttpResponse:
     else:
         answer.delete_cookie(COOKIE, samesite="Lax")
     return answer
-
-
-def _page_before(request: HttpRequest) -> str:
-    """Its path. The page itself does not say: one that is hidden and one that is missing are the
-    same to the last byte."""
-    before = urlsplit(request.headers.get("Referer", ""))
-    path = urlunsplit(("", "", before.path, before.query, ""))
-    ours = before.netloc == request.get_host() and url_has_allowed_host_and_scheme(
-        path, allowed_hosts=None
-    )
-    return path if ours and path else "/"

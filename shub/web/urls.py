@@ -4,7 +4,6 @@ from django.urls import URLPattern, include, path, register_converter
 from django.urls.converters import StringConverter
 
 from shub.web import (
-    admin_area,
     audit,
     collection,
     container,
@@ -13,6 +12,7 @@ from shub.web import (
     home,
     image,
     images,
+    indexing,
     invitations,
     members,
     own_account,
@@ -21,6 +21,7 @@ from shub.web import (
     remote_file,
     removing,
     renaming,
+    returning,
     robots,
     search,
     setup,
@@ -29,6 +30,7 @@ from shub.web import (
     theme,
     tokens,
 )
+from shub.web.admin_area import overview, quotas, read_only, uploads, users
 
 
 class NameConverter(StringConverter):
@@ -102,11 +104,23 @@ urlpatterns = [
     path("search", search.show, name="search"),
     path("setup", setup.show, name="setup"),
     path("theme", theme.switch, name="theme"),
+    path("robots.txt", indexing.robots_txt, name="robots-txt"),
+    path(".well-known/security.txt", indexing.security_txt, name="security-txt"),
+    path("account/sign-in/and-return", returning.sign_in, name="sign-in-and-return"),
     path("account/delete", own_account.delete, name="delete-account"),
     path("account/export", own_account.export, name="export-account"),
     path("account/containers", own_account.containers, name="own-containers"),
     path("account/audit", audit.show_own, name="own-audit"),
-    path("admin-area/", admin_area.show, name="admin-area"),
+    path("admin-area/", overview.show, name="admin-area"),
+    path("admin-area/users", users.list_users, name="admin-users"),
+    path("admin-area/users/<name:public_id>", users.show_user, name="admin-user"),
+    path("admin-area/users/<name:public_id>/disable", users.disable, name="admin-user-disable"),
+    path("admin-area/users/<name:public_id>/enable", users.enable, name="admin-user-enable"),
+    path("admin-area/users/<name:public_id>/role", users.set_role, name="admin-user-role"),
+    path("admin-area/users/<name:public_id>/sign-out", users.sign_out, name="admin-user-sign-out"),
+    path("admin-area/quotas", quotas.quotas, name="admin-quotas"),
+    path("admin-area/uploads", uploads.list_uploads, name="admin-uploads"),
+    path("admin-area/read-only", read_only.switch, name="admin-read-only"),
     path("admin-area/audit", audit.show_all, name="audit"),
     path("account", include("shub.web.signin.urls")),
     path("remote.yaml", remote_file.remote_file, name="remote-file"),

@@ -233,4 +233,4 @@ def expected(
         return Expected(door.lacking, like_absent=True)
     if "s" not in may:
         return Expected(404, like_absent=True)
-    return Expected(lacking or door.lacking)
+    return Expected(but.get(role, lacking or door.lacking))

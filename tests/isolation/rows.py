@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.isolation.policy import (
+    ADMINISTRATORS,
     API,
     AUDITOR,
     DELETES,
@@ -66,8 +67,8 @@ class Row:
 
     `success` and `lacking` are statuses where they are not the door's usual ones: what one gets who
     may, and who sees the thing and may not. `changes`: whoever may has changed something then, and
-    nobody else has. `but`: of those who may, roles that get another status; `also`: roles that may
-    beyond the table; `note` has the reason.
+    nobody else has. `but`: roles that get another status than others who may, or who may not;
+    `also`: roles that may beyond the table; `note` has the reason.
     """
 
     route: str
@@ -418,6 +419,14 @@ page(
 page("GET", "admin-area/", SEES_ALL, "site", to("/admin-area/"), lacking=404)
 page("POST", "admin-area/", SEES_ALL, "site", to("/admin-area/", {}), success=405, lacking=405)
 page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
+page("GET", "setup", EVERYBODY, "site", to("/setup"))
+page("GET", "setup", EVERYBODY, "site", to("/setup", None, **{"HX-Request": "true"}), note="a part")
+page("POST", "setup", EVERYBODY, "site", to("/setup", {}), success=405)
+page("GET", "robots.txt", EVERYBODY, "site", to("/robots.txt"))
+page("POST", "robots.txt", EVERYBODY, "site", to("/robots.txt", {}), success=405)
+WELL_KNOWN = ".well-known/security.txt"
+page("GET", WELL_KNOWN, EVERYBODY, "site", to(f"/{WELL_KNOWN}"), success=404)
+page("POST", WELL_KNOWN, EVERYBODY, "site", to(f"/{WELL_KNOWN}", {}), success=405)
 
 
 def form(route: str, need: Need, kind: str, body: Any, **options: Any) -> None:
@@ -512,6 +521,64 @@ own("GET", "account/audit")
 own("POST", "account/audit", 405)
 page("GET", "admin-area/audit", SEES_ALL, "site", to("/admin-area/audit"), lacking=404)
 own("POST", "admin-area/audit", 405)
+SHOWN_TO_ALL_SEEING = {"need": SEES_ALL, "kind": "site", "lacking": 404}
+for route in ("", "users", "quotas", "uploads", "read-only"):
+    page("GET", f"admin-area/{route}", ask=to(f"/admin-area/{route}"), **SHOWN_TO_ALL_SEEING)
+for route in ("", "users", "uploads"):
+    page(
+        "POST",
+        f"admin-area/{route}",
+        ask=to(f"/admin-area/{route}", {}),
+        success=405,
+        **SHOWN_TO_ALL_SEEING,
+    )
+
+
+def for_administrators(route: str, body: Any) -> None:
+    """A row of an act of administrators: auditors are told so, to others it is not there."""
+    page(
+        "POST",
+        route,
+        ADMINISTRATORS,
+        "site",
+        body if callable(body) else to(f"/{route}", body),
+        success=302,
+        lacking=404,
+        but={AUDITOR: 403},
+        changes=True,
+    )
+
+
+def of_user(way: str, body: Any = None, *, who: str = "elsewhere") -> Make:
+    """A request about somebody who has no part in the table."""
+
+    def ask(scene: Scene) -> Ask:
+        user = scene.world.people[who]
+        return Ask(f"/admin-area/users/{user.public_id}{way}", body)
+
+    return ask
+
+
+for_administrators("admin-area/quotas", {"entity": "mara", "quota": "7 GB"})
+for_administrators("admin-area/read-only", {"message": "for the table"})
+USER = "admin-area/users/<public_id>"
+page("GET", USER, ask=of_user(""), **SHOWN_TO_ALL_SEEING)
+page("POST", USER, ask=of_user("", {}), success=405, **SHOWN_TO_ALL_SEEING)
+for act, body, who in (
+    ("disable", {}, "elsewhere"),
+    ("enable", {}, "disabled person"),
+    ("role", {"role": "auditor"}, "elsewhere"),
+    ("sign-out", {}, "elsewhere"),
+):
+    for_administrators(f"{USER}/{act}", of_user(f"/{act}", body, who=who))
+    page(
+        "GET",
+        f"{USER}/{act}",
+        ask=of_user(f"/{act}"),
+        success=405,
+        note="only takes a form",
+        **SHOWN_TO_ALL_SEEING,
+    )
 page(
     "GET",
     "account/sign-out",
@@ -521,6 +588,8 @@ page(
     success=302,
     but=dict.fromkeys(SIGNED_IN, 200),
 )
+door("GET", "account/sign-in/and-return", 302)
+door("POST", "account/sign-in/and-return", 405)
 door("GET POST PUT", "account/register", but=LED_ON)
 door("GET", "account/register/<secret>", 302)
 door("POST", "account/register/<secret>", 405)

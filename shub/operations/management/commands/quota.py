@@ -13,27 +13,13 @@ from shub.names import folded
 # What no size is: None means the site's default.
 UNCHANGED = -1
 
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-
 
 def size(written: str) -> int | None:
-    """Bytes of a size as people write it; None for the site's default.
-
-    >>> [size(written) for written in ("500GB", "1 TiB", "none", "default")]
-    [500000000000, 1099511627776, 0, None]
-    """
-    word = written.strip().upper()
-    if word in {"NONE", "DEFAULT"}:
-        return 0 if word == "NONE" else None
-    number = word.rstrip("KMGTIB ")
-    unit = word[len(number) :].strip()
-    if not number.isdigit() or unit not in UNITS:
-        raise ArgumentTypeError(
-            f"{written!r} is no size: expected a number of bytes, a size such as 500GB or 1TiB, "
-            "'none' for no bound, or 'default' for DEFAULT_QUOTA_BYTES"
-        )
-    return int(number) * UNITS[unit]
+    """Bytes of a size as people write it; None for the site's default."""
+    try:
+        return usage.quota_written(written)
+    except Refusal as refusal:
+        raise ArgumentTypeError(refusal.message) from None
 
 
 class Command(BaseCommand):

@@ -6,9 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from shub.containers import freezing
-from shub.containers.models import ReadOnly
 from shub.errors import Refusal
-from shub.rows import first
 
 OFF = "off"
 
@@ -35,7 +33,7 @@ class Command(BaseCommand):
                 freezing.set_read_only("" if message == OFF else message, by=None)
             except Refusal as refusal:
                 raise CommandError(refusal.message) from refusal
-        mode = first(ReadOnly.objects.all())
+        mode = freezing.read_only_mode()
         if mode is None:
             self.stdout.write("The site is not read-only.")
         else:

@@ -1,0 +1,105 @@
+"""The overview: how much there is, what is under way and what is left lying."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from django.core.cache import caches
+from django.db.models import Count, Min, Q, Sum
+from django.utils import timezone
+
+from shub.accounts.administrators import check_sees_everything
+from shub.accounts.callers import Caller
+from shub.accounts.models import Entity, User
+from shub.containers import usage
+from shub.containers.models import Blob, Image
+from shub.uploads import attempts
+from shub.uploads.models import Upload
+
+State = Upload.State
+
+# Counting all images and bytes reads their whole tables: it is done this often at most, however
+# many look.
+COUNTED_SECONDS = 60
+LARGEST = 5
+DAYS = 7
+
+_KEY = "overview: what is stored"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How much there is, as it was when it was counted, COUNTED_SECONDS ago at most."""
+
+    people: int
+    new_people: int
+    robots: int
+    entities: int
+    images: int
+    """Those whose bytes are there."""
+    bytes: int
+    """Of proven blobs; what several images share counts once."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is under way now, and what is not as it should be."""
+
+    under_way: int
+    waiting: int
+    """Arrived, not yet verified."""
+    waiting_since: datetime | None
+    stuck: int
+    failed: int
+    """Refused or expired, of the last DAYS."""
+    condemned: int
+    """Blobs that no image needs and that are still stored."""
+    condemned_bytes: int
+
+    @property
+    def is_left_waiting(self) -> bool:
+        """For so long that no sweep seems to run."""
+        since = self.waiting_since
+        return since is not None and timezone.now() - since > attempts.LEFT_WAITING
+
+
+def stored(*, by: Caller) -> Stored:
+    """How much there is. One query, or six where it is counted anew."""
+    check_sees_everything(by)
+    cache = caches["default"]
+    known = cache.get(_KEY)
+    if isinstance(known, dict) and known.keys() == Stored.__dataclass_fields__.keys():
+        return Stored(**known)
+    counted = _count()
+    cache.set(_KEY, asdict(counted), COUNTED_SECONDS)
+    return counted
+
+
+def _count() -> Stored:
+    robots = Q(robot_entity__isnull=False) | Q(robot_team__isnull=False)
+    week = timezone.now() - timedelta(days=DAYS)
+    users = User.objects.aggregate(
+        people=Count("pk", filter=~robots),
+        new_people=Count("pk", filter=~robots & Q(date_joined__gte=week)),
+        robots=Count("pk", filter=robots),
+    )
+    return Stored(
+        **users,
+        entities=Entity.objects.filter(retired_at__isnull=True).count(),
+        images=Image.objects.filter(blob__isnull=False).count(),
+        bytes=usage.bytes_of_the_site(),
+    )
+
+
+def work(*, by: Caller) -> Work:
+    """What is under way. Five queries."""
+    check_sees_everything(by)
+    now = Upload.objects.filter(state__in=[State.OPEN, State.JOINING, State.VERIFYING]).aggregate(
+        under_way=Count("pk", filter=Q(state__in=[State.OPEN, State.JOINING])),
+        waiting=Count("pk", filter=Q(state=State.VERIFYING)),
+        waiting_since=Min("active_at", filter=Q(state=State.VERIFYING)),
+        stuck=Count("pk", filter=attempts.stuck()),
+    )
+    going = Blob.objects.filter(state__in=[Blob.State.CONDEMNED, Blob.State.LEAVING]).aggregate(
+        condemned=Count("pk"), condemned_bytes=Sum("size", default=0)
+    )
+    return Work(**now, failed=attempts.failed_since(DAYS).count(), **going)

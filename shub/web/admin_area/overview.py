@@ -1,0 +1,30 @@
+"""`/admin-area/`: how much there is, what is under way, and what wants to be looked at."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from shub.containers import freezing, usage
+from shub.uploads import overview
+from shub.web.admin_area.frame import for_administrators, frame
+from shub.web.site import caller
+
+
+@for_administrators
+@require_safe
+def show(request: HttpRequest) -> HttpResponse:
+    """The overview."""
+    by = caller(request)
+    return render(
+        request,
+        "web/admin_area/overview.html",
+        {
+            **frame(request),
+            "stored": overview.stored(by=by),
+            "work": overview.work(by=by),
+            "largest": usage.by_entity(by=by, count=overview.LARGEST),
+            "mode": freezing.read_only_mode(),
+            "days": overview.DAYS,
+            "counted_seconds": overview.COUNTED_SECONDS,
+        },
+    )

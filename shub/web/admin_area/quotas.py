@@ -1,0 +1,71 @@
+"""`/admin-area/quotas`: who stores how much, and may."""
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from shub.accounts.callers import Caller
+from shub.accounts.models import Entity
+from shub.containers import usage
+from shub.web.admin_area.frame import for_administrators, frame
+from shub.web.refusals import made_by
+from shub.web.site import caller
+
+PAGE = 50
+MOST_PAGES = 10_000
+
+
+class QuotaForm(forms.Form):
+    """How much an entity may store."""
+
+    entity = forms.CharField(max_length=150, label=gettext_lazy("Entity"))
+    quota = forms.CharField(
+        max_length=40,
+        label=gettext_lazy("Quota"),
+        help_text=gettext_lazy(
+            "such as 20 GB or 1 TiB; none for no bound, default for the site's own"
+        ),
+    )
+
+
+@for_administrators
+@require_http_methods(["GET", "HEAD", "POST"])
+def quotas(request: HttpRequest) -> HttpResponse:
+    """The entities, those that store the most first; a POST sets a quota."""
+    by = caller(request)
+    form = QuotaForm(request.POST or None, initial={"entity": request.GET.get("entity", "")[:150]})
+    entity = made_by(form, lambda: _set(form, by)) if request.method == "POST" else None
+    if entity is not None:
+        messages.success(request, _("The quota of %(name)s is changed.") % {"name": entity})
+        return redirect(request.get_full_path())
+    number = _page_number(request)
+    start = (number - 1) * PAGE
+    rows = usage.by_entity(by=by, start=start, count=PAGE + 1)
+    return render(
+        request,
+        "web/admin_area/quotas.html",
+        {
+            **frame(request),
+            "form": form,
+            "rows": rows[:PAGE],
+            "previous": number - 1,
+            "next": number + 1 if len(rows) > PAGE else 0,
+            "default_quota": settings.DEFAULT_QUOTA_BYTES,
+        },
+    )
+
+
+def _set(form: QuotaForm, by: Caller) -> Entity:
+    written = usage.quota_written(form.cleaned_data["quota"])
+    return usage.set_quota(name=form.cleaned_data["entity"], quota=written, by=by)
+
+
+def _page_number(request: HttpRequest) -> int:
+    written = request.GET.get("page", "")
+    is_number = written.isascii() and written.isdecimal() and len(written) < 6
+    return max(1, min(int(written), MOST_PAGES)) if is_number else 1
