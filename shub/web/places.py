@@ -47,6 +47,15 @@ def find(request: HttpRequest, entity: str, collection: str = "", container: str
     return find_entity(request, entity)
 
 
+def find_within(
+    request: HttpRequest, entity: str, collection: str, container: str
+) -> Collection | Container:
+    """One of the two that are in an entity."""
+    if container:
+        return find_container(request, entity, collection, container)
+    return find_collection(request, entity, collection)
+
+
 def find_with_members(request: HttpRequest, entity: str, collection: str) -> Entity | Collection:
     """One of the two that roles are held on."""
     if collection:

@@ -3,7 +3,7 @@
 A removal that can be undone asks for nothing but a yes; one that cannot asks for the name.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from django import forms
 from django.contrib import messages
@@ -15,16 +15,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from shub.accounts.models import Entity
-from shub.containers import removal, restoring
+from shub.accounts.callers import Caller
+from shub.containers import images, removal, restoring
 from shub.containers.admission import check_may_look_into
-from shub.containers.models import Collection, Container
+from shub.containers.models import Collection, Container, Image
+from shub.containers.refs import LibraryRef
 from shub.errors import Conflict, NotFound
 from shub.web import places
 from shub.web.places import Place
 from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller
 from shub.web.templatetags.pages import SHORT, UNDO
+
+Removable: TypeAlias = Image | Container | Collection
 
 
 class NameForm(forms.Form):
@@ -52,51 +55,75 @@ class NameForm(forms.Form):
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
-def remove(request: HttpRequest, entity: str, collection: str, container: str = "") -> HttpResponse:
-    """What would go with the collection or container; and on POST, it goes."""
-    found = places.find(request, entity, collection, container)
+def remove(
+    request: HttpRequest, entity: str, collection: str, container: str = "", digest: str = ""
+) -> HttpResponse:
+    """What would go with the collection, the container or the image; and on POST, it goes."""
+    place = places.find_within(request, entity, collection, container)
     by = caller(request)
-    assert not isinstance(found, Entity)  # noqa: S101  the address names a collection in it
+    thing: Removable = place
+    if digest and isinstance(place, Container):
+        thing = images.find_image(_reference(place, f"sha256.{digest}"), by=by)
     foreseen, in_the_way, form = None, "", None
     try:
-        foreseen = removal.foresee(found, by=by)
+        foreseen = removal.foresee(thing, by=by)
     except Conflict as refusal:
         in_the_way = refusal.message
     else:
-        expected = None if foreseen.until else str(found)
+        expected = None if foreseen.until else _name_of(thing)
         form = NameForm(request.POST if request.method == "POST" else None, expected=expected)
-        if request.method == "POST" and made_by(form, lambda: _remove(request, found)):
-            return _say_removed(request, found, undo=foreseen.until is not None)
+        if request.method == "POST" and made_by(form, lambda: _remove(thing, by=by)):
+            return _say_removed(request, thing, undo=foreseen.until is not None)
     return render(
         request,
         "web/remove.html",
         {
-            **places.heading(found, by=by),
+            **places.heading(place, by=by),
             "foreseen": foreseen,
             "in_the_way": in_the_way,
             "form": form,
-            "kind": type(found).__name__.lower(),
+            "kind": type(thing).__name__.lower(),
+            "name": _name_of(thing),
+            "back": request.path.removesuffix("/remove")
+            if digest
+            else f"{request.path[:-6]}settings",
         },
     )
 
 
-def _remove(request: HttpRequest, place: Collection | Container) -> bool:
-    if isinstance(place, Collection):
-        removal.remove_collection(place, by=caller(request))
+def _reference(container: Container, image_hash: str) -> LibraryRef:
+    within = container.collection
+    return LibraryRef(within.entity.name, within.name, container.name, image_hash)
+
+
+def _remove(thing: Removable, *, by: Caller) -> bool:
+    if isinstance(thing, Image):
+        removal.remove_image(_reference(thing.container, thing.hash), arch="", by=by)
+    elif isinstance(thing, Collection):
+        removal.remove_collection(thing, by=by)
     else:
-        removal.remove_container(place, by=caller(request))
+        removal.remove_container(thing, by=by)
     return True
 
 
-def _say_removed(
-    request: HttpRequest, place: Collection | Container, *, undo: bool
-) -> HttpResponse:
+def _say_removed(request: HttpRequest, thing: Removable, *, undo: bool) -> HttpResponse:
     """Back to where it was, with a way to undo it where there is one."""
-    parent = place.entity if isinstance(place, Collection) else place.collection
-    address = f"{_page(parent)}/{place.public_id}/restore" if undo else ""
-    said = _("%(name)s is removed.") % {"name": place}
+    parent = _parent(thing)
+    address = f"{_page(parent)}/{thing.public_id}/restore" if undo else ""
+    said = _("%(name)s is removed.") % {"name": _name_of(thing)}
     messages.success(request, said, extra_tags=f"{UNDO}{address}" if undo else "")
     return redirect(places.address(parent))
+
+
+def _parent(thing: Removable) -> Place:
+    if isinstance(thing, Image):
+        return thing.container
+    return thing.entity if isinstance(thing, Collection) else thing.collection
+
+
+def _name_of(thing: Removable) -> str:
+    """Of an image the first digits of its hash: nobody reads, or types, all of them."""
+    return thing.digest[:SHORT] if isinstance(thing, Image) else str(thing)
 
 
 @login_required

@@ -185,6 +185,9 @@ urlpatterns = [
     path(f"{CONTAINER}/-/tags/<name:tag>/frozen", place_settings.freeze_tag, name="freeze-tag"),
     path(f"{COLLECTION}/-/remove", removing.remove, name="remove-collection"),
     path(f"{CONTAINER}/-/remove", removing.remove, name="remove-container"),
+    path(
+        f"{CONTAINER}/-/images/sha256.<digest:digest>/remove", removing.remove, name="remove-image"
+    ),
     path(ENTITY, entity.show, name="entity"),
     path(COLLECTION, collection.show, name="collection"),
     path(CONTAINER, container.show, name="container"),

@@ -289,3 +289,42 @@ def queries(address: str) -> int:
     with CaptureQueriesContext(connection) as seen:
         assert visitor.get(address).status_code == 200
     return len(seen)
+
+
+# ── removal, and its undoing ──
+def test_an_image_is_removed_after_it_was_said_what_goes_and_comes_back_by_one_click(
+    gcc: Container, mara: Person, otto: Person
+) -> None:
+    image = make_image(gcc, "1.0", "latest", by=mara, size=640_000_000)
+    address = f"{PAGE}/-/images/{image.hash}/remove"
+    assert otto.browser.get(address).status_code == 403
+    assert otto.browser.post(address).status_code == 403
+    browser = mara.browser
+    page = text_of(browser.get(address))
+    for word in ("2 tags", "1 image", "640\u00a0MB", "1.0, latest", "can be undone until"):
+        assert word in page
+    assert Tag.objects.count() == 2
+    answer = browser.post(address, follow=True)
+    assert answer.redirect_chain == [(PAGE, 302)]
+    (undo,) = [act for act in forms_of(answer) if act.endswith("/restore")]
+    assert Client().get(f"{PAGE}/-/images/{image.hash}").status_code == 404
+    assert not Tag.objects.exists()
+    assert otto.browser.post(undo).status_code in {403, 404}
+    assert not Tag.objects.exists()
+    browser.post(undo)
+    assert sorted(Tag.objects.values_list("name", flat=True)) == ["1.0", "latest"]
+    assert Client().get(f"{PAGE}/-/images/{image.hash}").status_code == 200
+
+
+def test_a_removal_that_cannot_be_undone_asks_for_the_beginning_of_the_hash(
+    gcc: Container, mara: Person, settings: Any
+) -> None:
+    settings.REMOVED_KEEP_DAYS = 0
+    image = make_image(gcc, "1.0", by=mara)
+    address = f"{PAGE}/-/images/{image.hash}/remove"
+    assert "It cannot be undone" in text_of(mara.browser.get(address))
+    for wrong in ({}, {"name": "gcc"}):
+        assert mara.browser.post(address, wrong).status_code == 200
+        assert gcc.images.exists()
+    assert mara.browser.post(address, {"name": image.digest[:8]}).status_code == 302
+    assert not gcc.images.exists()
