@@ -26,7 +26,7 @@ def world(mara: Person, otto: Person) -> dict[str, str]:
     return {
         "entity": "mara", "collection": "tools", "container": "gcc", "team": "lab",
         "robot": "ci", "grant": str(grant.pk), "public_id": mara.token.public_id,
-        "secret": "x" * 43,
+        "secret": "x" * 43, "tag": "1.0",
     }  # fmt: skip
 
 
