@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from shub.audit.models import Event
+from shub.web.templatetags.pages import in_units
 
 # By action: the sign, what is said before the name of the thing, and after it, of the details.
 SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
@@ -114,8 +115,11 @@ class Happening:
 
 def told(event: Event) -> Happening:
     """The event in words."""
-    sign, words, after = SENTENCES.get(event.action, ("history", event.action, ""))
-    details = {name: _fact(fact) for name, fact in event.detail.items() if _says_something(fact)}
+    details = {n: _fact(n, fact) for n, fact in event.detail.items() if _says_something(fact)}
+    action = event.action
+    if action == "tag.moved" and "after" not in details:
+        action = "tag.removed"  # it is written down as a move to nothing
+    sign, words, after = SENTENCES.get(action, ("history", action, ""))
     try:
         more = str(after) % details if after else ""
     except KeyError:
@@ -144,7 +148,9 @@ def _says_something(fact: Any) -> bool:
     return fact not in ("", None, [])
 
 
-def _fact(fact: Any) -> str:
+def _fact(name: str, fact: Any) -> str:
+    if name == "size" and isinstance(fact, int):
+        return in_units(fact)
     return ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact)
 
 

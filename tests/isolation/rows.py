@@ -434,7 +434,7 @@ def form(route: str, need: Need, kind: str, body: Any, **options: Any) -> None:
     address = f"/{route}".replace("<", "{").replace(">", "}")
     make = body if callable(body) else to(address.replace("{team}", "{entity}"), body)
     page("POST", route, need, kind, make, **{"success": 302, "changes": True, **options})
-    somewhere = re.sub(r"<(grant|public_id)>", "0", route)
+    somewhere = re.sub(r"<(grant|public_id|tag)>", "0", route)
     page(
         "GET",
         route,
@@ -761,6 +761,42 @@ for route, kind in ((ENTITY, "entity"), (COLLECTION, "collection"), (CONTAINER, 
         success=405,
     )
     form(f"{route}/-/description", MANAGES, kind, {"description": "brand-new"})
+    page("GET", f"{route}/-/readme", MANAGES, kind, to(f"{address}/-/readme"))
+    page(
+        "POST",
+        f"{route}/-/readme",
+        MANAGES,
+        kind,
+        success=302,
+        changes=True,
+        ask=to(f"{address}/-/readme", {"text": "brand-new"}),
+    )
+    form(f"{route}/-/readme/preview", MANAGES, kind, {"text": "new"}, success=200, changes=False)
+    page("GET", f"{route}/-/removed", LOOKS_INTO, kind, to(f"{address}/-/removed"))
+    page(
+        "POST",
+        f"{route}/-/removed",
+        SIGNED_IN_OWN,
+        kind,
+        to(f"{address}/-/removed", {}),
+        success=405,
+    )
+    form(
+        f"{route}/-/removed/<public_id>/restore",
+        LOOKS_INTO,
+        kind,
+        changes=False,
+        body=to(f"{address}/-/removed/{NO_ID}/restore", {}),
+    )
+    for method in ("GET", "POST"):
+        page(
+            method,
+            f"{route}/-/removed/<public_id>/for-good",
+            LOOKS_INTO,
+            kind,
+            to(f"{address}/-/removed/{NO_ID}/for-good", {} if method == "POST" else None),
+            success=404,
+        )
     if kind != "container":
         page("GET", f"{route}/-/members", HAS_ROLE, kind, to(f"{address}/-/members"))
         page(
@@ -865,7 +901,24 @@ form(
 form(f"{COLLECTION}/-/visibility", MANAGES, "collection", other_visibility)
 form(f"{CONTAINER}/-/visibility", MANAGES, "open container", {"visibility": "private"})
 form(f"{CONTAINER}/-/frozen", MANAGES, "container", {"frozen": "yes"})
-form(f"{CONTAINER}/-/tags/frozen", MANAGES, "container", {"frozen": "yes", "tag": "latest"})
+form(
+    f"{CONTAINER}/-/tags/<tag>/frozen",
+    MANAGES,
+    "container",
+    to("/library/{entity}/{collection}/{container}/-/tags/latest/frozen", {"frozen": "yes"}),
+)
+for route, kind, need in ((COLLECTION, "collection", OWNS), (CONTAINER, "container", MANAGES)):
+    address = f"/{route}".replace("<", "{").replace(">", "}")
+    page("GET", f"{route}/-/remove", need, kind, to(f"{address}/-/remove"))
+    page(
+        "POST",
+        f"{route}/-/remove",
+        need,
+        kind,
+        success=302,
+        changes=True,
+        ask=to(f"{address}/-/remove", {}),
+    )
 page("GET", f"{ENTITY}/-/audit", LOOKS_INTO, "entity", to("/library/{entity}/-/audit"), lacking=404)
 own("POST", f"{ENTITY}/-/audit", 405)
 page("GET", f"{ENTITY}/-/rename", OWNS, "entity", to("/library/{entity}/-/rename"), lacking=404)
