@@ -63,6 +63,12 @@ venv-dev: python ## the same, and what tests and checks need
 serve: venv ## run a whole registry here; options in ARGS="--bind ...", see ARGS=--help
 	@exec $(BIN)/python manage.py quickstart $(ARGS)
 
+# Apptainer signs some of the images: the one on the path, or the one that the tests use.
+.PHONY: demo
+demo: venv ## run a registry with a demonstration site on it, in .demo; options as for serve
+	@signer="$${APPTAINER:-$$(command -v apptainer || ls .cache/clients/apptainer/apptainer 2>/dev/null)}"; \
+	APPTAINER="$$signer" exec $(BIN)/python manage.py quickstart --data-dir .demo --demo $(ARGS)
+
 # ── for those who change the code ──
 
 # What `check` needs of the site: as it would be behind TLS, with keys that are no secret.
@@ -119,3 +125,11 @@ faults: venv-dev clients ## kill each process at each moment of a push, for some
 fuzz: venv-dev ## 100,000 random and mutated requests against a live registry (the short form is in test)
 	$(BIN)/pytest tests/fuzz -m fuzz $(ARGS)
 	DESCRIPTION_EXAMPLES=500 $(BIN)/pytest tests/fuzz/test_description.py $(ARGS)
+
+.PHONY: pages
+pages: venv-dev ## judge every page in a browser, light and dark, three widths (the short form is in test)
+	$(BIN)/pytest tests/browser -m "pages or not pages" $(ARGS)
+
+.PHONY: screenshots
+screenshots: venv-dev ## take a picture of every page into .screenshots/; some by ARGS="container sign-in"
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)

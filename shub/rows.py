@@ -1,12 +1,18 @@
-"""Rows: the one row of a look-up that finds one at most, and locks that were taken crosswise."""
+"""Rows: the one row of a look-up that finds one at most, lists in pages, and locks that were taken
+crosswise."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from django.db import OperationalError, transaction
 from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
+Item = TypeVar("Item")
+
+# Farther into a list nobody reads, and each page costs as much as all before it.
+MOST_PAGES = 2_000
 
 # Postgres' code for the transaction that it ended so that the other can go on.
 DEADLOCK = "40P01"
@@ -46,3 +52,53 @@ def in_chunks(rows: "QuerySet[Row]", size: int = 1000) -> Iterator["Row"]:
         if len(chunk) < size:
             return
         last = chunk[-1].pk
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """Some rows of a longer list. `total` is None where nobody has counted them."""
+
+    rows: Sequence[Item]
+    number: int
+    has_next: bool
+    total: int | None = None
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether rows come before these."""
+        return self.number > 1
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a page lies in its list: what a query skips, and takes.
+
+    It takes one row more than the page has, which says whether there is a page after it.
+    """
+
+    number: int
+    size: int
+
+    @classmethod
+    def at(cls, number: int, size: int) -> "Cut":
+        """The page of this number, as far as there can be one: 1 is the first."""
+        return cls(min(max(number, 1), MOST_PAGES), size)
+
+    @property
+    def skipped(self) -> int:
+        """How many rows come before it."""
+        return (self.number - 1) * self.size
+
+    def of(self, rows: "QuerySet[Row]") -> "list[Row]":
+        """Its rows out of a query in order, and one more."""
+        return list(rows[self.skipped : self.skipped + self.size + 1])
+
+    def page(self, taken: Sequence[Item], total: int | None = None) -> Page[Item]:
+        """The page, of what was taken."""
+        return Page(taken[: self.size], self.number, len(taken) > self.size, total)

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, User
-from shub.containers.models import Collection, Container, ReadOnly, Role
+from shub.containers.models import Collection, Container, ReadOnly, Role, not_removed
 from shub.containers.permissions import (
     Place,
     Scope,
@@ -21,6 +21,7 @@ from shub.containers.permissions import (
     may_own,
     may_pull,
     may_push,
+    may_remove,
     teams_of,
 )
 from shub.errors import Conflict, Denied, Unavailable
@@ -66,6 +67,16 @@ def check_may_delete(caller: Caller, place: Container) -> None:
         )
     check_writable()
     check_not_frozen(place)
+
+
+def check_may_remove(caller: Caller, place: Collection | Container) -> None:
+    """Denied to those who may see the place and not remove it as a whole."""
+    if not may_remove(caller, place):
+        whole = isinstance(place, Collection)
+        _refuse_scope(caller, Scope.MANAGE if whole else Scope.DELETE)
+        who = "an owner" if whole else "a maintainer or owner"
+        raise Denied(f"You may not remove {place}: ask {who} of it, or an administrator.")
+    check_writable()
 
 
 def check_may_manage(caller: Caller, place: Place) -> None:
@@ -140,7 +151,8 @@ def _places_to_push(caller: Caller, user: User) -> str:
         retired_at__isnull=True,
     )
     names = list(entities.order_by("name").values_list("name", flat=True)[: MOST_NAMED + 1])
-    collections = Collection.objects.filter(pk__in=writes.values("collection"))
+    granted = writes.values("collection")
+    collections = Collection.objects.filter(not_removed(""), pk__in=granted)
     names += [str(each) for each in collections.select_related("entity")[: MOST_NAMED + 1]]
     if not names:
         return "nowhere"

@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from shub.containers.models import Blob, Image
+from shub.containers.models import Blob, Image, RemovedImage
 from shub.rows import first
 from shub.storage import object_store
 
@@ -44,9 +44,13 @@ def keep(blob: Blob) -> Blob | None:
 
 
 def release(blob_id: int) -> None:
-    """Condemn the blob if no image has it any more. Runs in the caller's transaction."""
+    """Condemn the blob if no image has it any more, and none that was removed and can come back.
+
+    Runs in the caller's transaction. With the blob locked no image goes from the one to the other:
+    the row that is written then asks for the blob's key.
+    """
     blob = Blob.objects.select_for_update().get(pk=blob_id)
-    if not Image.objects.filter(blob=blob).exists():
+    if not any(kind.objects.filter(blob=blob).exists() for kind in (Image, RemovedImage)):
         condemn(blob)
 
 

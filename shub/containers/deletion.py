@@ -20,7 +20,16 @@ from shub.accounts.models import Entity, Team, TeamMembership, Token, User
 from shub.audit import trail
 from shub.containers import usage
 from shub.containers.admission import check_writable
-from shub.containers.models import Collection, Container, Grant, Image, Tag, Visibility
+from shub.containers.models import (
+    Collection,
+    Container,
+    Grant,
+    Image,
+    RemovedImage,
+    Tag,
+    Visibility,
+    not_removed,
+)
 from shub.errors import Conflict, Denied, Invalid, NotFound
 from shub.rows import first, in_transaction
 
@@ -44,6 +53,8 @@ class EntitySummary:
     tags: int
     frozen: int
     """Containers and tags that are frozen."""
+    removed: int
+    """Images that were removed and could still be brought back; they go too."""
     robots: list[str]
 
 
@@ -154,22 +165,27 @@ def _entities(user: User, gone: list[Team]) -> QuerySet[Entity]:
 
 
 def _summary(entity: Entity) -> EntitySummary:
-    containers = Container.objects.filter(collection__entity=entity)
-    tags = Tag.objects.filter(container__collection__entity=entity)
+    containers = Container.objects.filter(not_removed("", "collection"), collection__entity=entity)
+    there = not_removed("container", "container__collection")
+    tags = Tag.objects.filter(there, container__collection__entity=entity)
+    images = _images(entity)
+    removed = RemovedImage.objects.filter(container__collection__entity=entity)
     frozen = containers.filter(is_frozen=True).count() + tags.filter(is_frozen=True).count()
     return EntitySummary(
         name=entity.name,
-        collections=entity.collections.count(),
+        collections=entity.collections.filter(not_removed("")).count(),
         containers=containers.count(),
-        images=_images(entity).count(),
+        images=images.filter(there).count(),
         size=usage.stored_bytes(entity),
         tags=tags.count(),
         frozen=frozen,
+        removed=images.exclude(there).count() + removed.count(),
         robots=list(_robots(entity).values_list("username", flat=True)),
     )
 
 
 def _images(entity: Entity) -> QuerySet[Image]:
+    """Those in what was removed too."""
     return Image.objects.filter(container__collection__entity=entity)
 
 

@@ -7,7 +7,7 @@ from shub.accounts.administrators import check_administrator
 from shub.accounts.callers import Caller
 from shub.audit import trail
 from shub.containers.admission import check_may_manage
-from shub.containers.models import Container, ReadOnly, Tag
+from shub.containers.models import Collection, Container, ReadOnly, Tag
 from shub.errors import Invalid, NotFound
 from shub.rows import first
 
@@ -16,7 +16,7 @@ def set_container_frozen(container: Container, *, frozen: bool, by: Caller) -> N
     """Have nothing pushed into the container, and nothing removed from it; or again."""
     check_may_manage(by, container)
     with transaction.atomic():
-        locked = Container.objects.select_for_update(no_key=True).get(pk=container.pk)
+        locked = _locked(container)
         if locked.is_frozen == frozen:
             return
         locked.is_frozen = container.is_frozen = frozen
@@ -29,12 +29,22 @@ def set_tag_frozen(container: Container, *, name: str, frozen: bool, by: Caller)
     check_may_manage(by, container)
     with transaction.atomic():
         # As who moves a tag does: the two wait for each other.
-        Container.objects.select_for_update(no_key=True).get(pk=container.pk)
+        _locked(container)
         tags = Tag.objects.filter(container=container, name=name)
         if not tags.exists():
             raise NotFound(f"There is no tag {name!r} in {container}.")
         if tags.exclude(is_frozen=frozen).update(is_frozen=frozen):
             _record("tag", container, f"{container}:{name}", frozen=frozen, by=by)
+
+
+def _locked(container: Container) -> Container:
+    """The container as it is now. With its collection, as who removes either locks that: of what is
+    removed nothing becomes frozen."""
+    collection = Collection.objects.select_for_update(no_key=True).get(pk=container.collection_id)
+    found = Container.objects.select_for_update(no_key=True).get(pk=container.pk)
+    if collection.is_removed or found.removed_at is not None:
+        raise NotFound("There is no such container, or you may not see it.")
+    return found
 
 
 def _record(what: str, container: Container, name: str, *, frozen: bool, by: Caller) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from shub.accounts.callers import Caller
 from shub.accounts.entities import present_name
 from shub.containers.admission import pushable
-from shub.containers.models import Image, Tag
+from shub.containers.models import Image, Tag, not_removed
 from shub.containers.permissions import may_push, may_view
 from shub.containers.refs import LibraryRef
 from shub.errors import NotFound
@@ -15,6 +15,9 @@ from shub.rows import first
 from shub.statements import Statement
 
 PARENTS = "container__collection__entity"
+
+# An image or a tag in a place that is there.
+THERE = not_removed("container", "container__collection")
 DEFAULT_ARCH = "amd64"
 
 
@@ -22,6 +25,7 @@ IMAGE_BY_DIGEST: Statement[Image] = Statement(
     lambda entity, collection, container, digest: Image.objects.select_related(
         "blob", PARENTS
     ).filter(
+        THERE,
         container__collection__entity__name=entity,
         container__collection__name=collection,
         container__name=container,
@@ -37,6 +41,7 @@ TAGS_BY_NAME: Statement[Tag] = Statement(
     lambda entity, collection, container, tag: Tag.objects.select_related(
         "image__blob", PARENTS
     ).filter(
+        THERE,
         container__collection__entity__name=entity,
         container__collection__name=collection,
         container__name=container,
@@ -104,6 +109,7 @@ def _find_by_digest(ref: LibraryRef) -> Image | None:
 def _find_by_sif_id(ref: LibraryRef, sif_id: UUID) -> Image | None:
     """The newest proven image with this id: a file that was signed again keeps its id."""
     found = Image.objects.select_related("blob", PARENTS).filter(
+        THERE,
         container__collection__entity__name=ref.entity,
         container__collection__name=ref.collection,
         container__name=ref.container,

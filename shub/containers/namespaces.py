@@ -12,7 +12,7 @@ from shub.accounts.entities import entity_named, present_name
 from shub.accounts.models import Entity
 from shub.audit import trail
 from shub.containers.admission import entity_for, pushable
-from shub.containers.models import Collection, Container, Visibility
+from shub.containers.models import Collection, Container, Visibility, not_removed
 from shub.containers.permissions import may_view, may_view_entity
 from shub.errors import NotFound
 from shub.names import check_name, folded
@@ -44,7 +44,7 @@ def _collection(entity: str, collection: str, *, by: Caller) -> Collection | Non
     """Asked for no entity too, where the name was none's before: a no takes as long either way."""
     found = first(
         Collection.objects.select_related("entity").filter(
-            entity__name=folded(entity), name=folded(collection)
+            not_removed(""), entity__name=folded(entity), name=folded(collection)
         )
     )
     return found if may_view(by, found) else None
@@ -65,6 +65,7 @@ def find_container(entity: str, collection: str, container: str, *, by: Caller) 
 def _container(entity: str, collection: str, container: str, *, by: Caller) -> Container | None:
     found = first(
         Container.objects.select_related("collection__entity").filter(
+            not_removed("", "collection"),
             collection__entity__name=folded(entity),
             collection__name=folded(collection),
             name=folded(container),
@@ -106,6 +107,7 @@ def ensure_collection(*, entity_id: str, name: str, description: str, by: Caller
         collection, made = Collection.objects.get_or_create(
             entity=entity,
             name=name,
+            removed_at=None,
             defaults={
                 "description": without_filler(description),
                 "visibility": Visibility.PRIVATE if private else Visibility.PUBLIC,
@@ -128,6 +130,7 @@ def ensure_container(*, collection_id: str, name: str, description: str, by: Cal
         container, made = Container.objects.get_or_create(
             collection=collection,
             name=name,
+            removed_at=None,
             defaults={"description": without_filler(description), "created_by": by.user},
         )
         if made:

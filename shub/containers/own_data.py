@@ -16,7 +16,7 @@ from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Invitation, TeamMembership, Token, User
 from shub.audit import reading
 from shub.containers import describing
-from shub.containers.models import Grant, Image
+from shub.containers.models import Grant, Image, not_removed
 from shub.containers.permissions import containers_visible_to
 from shub.errors import Denied
 from shub.rows import in_chunks
@@ -63,7 +63,9 @@ def _lists(user: User) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]:
     yield "entities", _facts(entities, _entity)
     memberships = TeamMembership.objects.filter(user=user).select_related("team")
     yield "teams", _facts(memberships, _membership)
-    grants = Grant.objects.filter(user=user).select_related("entity", "collection__entity")
+    # What was removed is there for nobody, whoever had a role in it.
+    here = Q(collection__isnull=True) | not_removed("collection")
+    grants = Grant.objects.filter(here, user=user).select_related("entity", "collection__entity")
     yield "roles", _facts(grants, _grant)
     yield "tokens", _facts(Token.objects.filter(user=user).select_related("entity"), _token)
     invitations = Invitation.objects.filter(Q(user=user) | Q(created_by=user))

@@ -8,6 +8,8 @@
   who owns.
 * Administrators see, remove and change everything. They push into the site's own entities; into
   another's only with a role there. Auditors see everything, and change nothing anywhere.
+* What was removed is there for nobody, and neither is what is in it: not for administrators either.
+  It is brought back, or removed for good, by those who might remove it if it were there.
 * A token is good for what its user may do now, as far as its scopes and its binding go; beyond
   either it counts for nobody. Seeing needs any of its scopes, getting the bytes needs `pull`.
 
@@ -21,7 +23,15 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from shub.accounts.administrators import sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
-from shub.containers.models import Collection, Container, Grant, Role, Visibility
+from shub.containers.models import (
+    Collection,
+    Container,
+    Grant,
+    RemovedImage,
+    Role,
+    Visibility,
+    not_removed,
+)
 
 Place: TypeAlias = Entity | Collection | Container
 
@@ -39,6 +49,8 @@ def role_on(user: User, place: Place) -> int:
 
     The same query for whatever place: the time that a no takes does not tell what is there.
     """
+    if is_removed(place):
+        place = NOWHERE
     entity, collection = _entity_of(place), _collection_of(place)
     if entity.user_id == user.pk:
         return Role.OWNER
@@ -70,6 +82,11 @@ def _by_team(user: User, entity: Entity) -> QuerySet[Any, Any]:
     return in_team.values_list(Case(owns, default=Value(int(Role.WRITER))))
 
 
+def is_removed(place: Place | None) -> bool:
+    """Removed itself, or in what is."""
+    return not (place is None or isinstance(place, Entity)) and place.is_removed
+
+
 def _entity_of(place: Place) -> Entity:
     if isinstance(place, Container):
         return place.collection.entity
@@ -83,7 +100,10 @@ def _collection_of(place: Place) -> Collection | None:
 
 
 def _acting(caller: Caller, place: Place, scope: str) -> User | None:
-    """The caller's user, as far as their token is good for this scope in this place."""
+    """The caller's user, as far as their token is good for this scope in this place; None for what
+    is removed."""
+    if is_removed(place):
+        return None
     collection = _collection_of(place)
     return caller.acting(
         scope,
@@ -107,7 +127,7 @@ def may_view(caller: Caller, place: Collection | Container | None) -> bool:
     Where nothing is there, as much is asked as of something hidden: the time that a no takes does
     not tell which it was.
     """
-    if place is None:
+    if place is None or place.is_removed:
         unbound = caller.token is None or caller.token.entity_id is None
         if caller.user is not None and unbound:
             role_on(caller.user, NOWHERE)
@@ -121,6 +141,8 @@ def may_pull(caller: Caller, place: Container) -> bool:
 
 
 def _may_see(caller: Caller, place: Collection | Container, scope: str) -> bool:
+    if place.is_removed:
+        return False
     visibility = visibility_of(place)
     if visibility == Visibility.PUBLIC:
         return True
@@ -158,7 +180,7 @@ def may_push(caller: Caller, place: Place | None) -> bool:
 
     Where nothing is there, as much is asked as of something hidden.
     """
-    if place is None:
+    if place is None or is_removed(place):
         _has(caller, NOWHERE, Scope.PUSH, Role.WRITER)
         return False
     if _has(caller, place, Scope.PUSH, Role.WRITER):
@@ -188,6 +210,24 @@ def may_own(caller: Caller, place: Place) -> bool:
     return _may_change(caller, place, Scope.MANAGE, Role.OWNER)
 
 
+def may_remove(caller: Caller, place: Collection | Container) -> bool:
+    """Remove it as a whole, with all that is in it."""
+    if isinstance(place, Collection):
+        return may_own(caller, place)
+    return may_delete(caller, place)
+
+
+def may_restore(caller: Caller, thing: Collection | Container | RemovedImage | None) -> bool:
+    """Of what was removed: know of it, bring it back, remove it for good. What it was in must be
+    there."""
+    if thing is None:
+        _has(caller, NOWHERE, Scope.DELETE, Role.MAINTAINER)
+        return False
+    if isinstance(thing, RemovedImage):
+        return may_delete(caller, thing.container)
+    return may_remove(caller, thing.as_if_there())
+
+
 def _may_change(caller: Caller, place: Place, scope: str, least: int) -> bool:
     user = _acting(caller, place, scope)
     return user is not None and (user.is_administrator or _has(caller, place, scope, least))
@@ -196,18 +236,21 @@ def _may_change(caller: Caller, place: Place, scope: str, least: int) -> bool:
 def may_look_into(caller: Caller, place: Place) -> bool:
     """See who has which role there, its robots and its settings: who may change them, and who sees
     everything."""
-    return may_manage(caller, place) or sees_everything(caller)
+    return may_manage(caller, place) or (sees_everything(caller) and not is_removed(place))
 
 
 # ── sets ──
 def collections_visible_to(caller: Caller, scope: str = ANY_SCOPE) -> QuerySet[Collection]:
     """Those that `may_view` says yes to; with `pull`, those that the bytes may be had of."""
     public = Q(visibility=Visibility.PUBLIC)
-    return Collection.objects.filter(public | _seen_by_role(caller, scope, wide=("internal",)))
+    return Collection.objects.filter(
+        not_removed("") & (public | _seen_by_role(caller, scope, wide=("internal",)))
+    )
 
 
 def containers_visible_to(caller: Caller, scope: str = ANY_SCOPE) -> QuerySet[Container]:
     """Those that `may_view` (with `pull`: `may_pull`) says yes to."""
+    there = Container.objects.filter(not_removed("", "collection"))
     seen = {
         wide: Q(collection__in=Collection.objects.filter(visibility__in=wide))
         & Q(visibility__in=["", *wide])
@@ -215,12 +258,10 @@ def containers_visible_to(caller: Caller, scope: str = ANY_SCOPE) -> QuerySet[Co
     }
     covered = _covered(caller, scope)
     if covered is None:
-        return Container.objects.filter(seen["public",])
+        return there.filter(seen["public",])
     bound = Q(collection__in=Collection.objects.filter(covered))
     with_a_role = Q(collection__in=Collection.objects.filter(_with_a_role(caller)))
-    return Container.objects.filter(
-        seen["public",] | (bound & (seen["public", "internal"] | with_a_role))
-    )
+    return there.filter(seen["public",] | (bound & (seen["public", "internal"] | with_a_role)))
 
 
 def entities_visible_to(caller: Caller) -> QuerySet[Entity]:
@@ -235,6 +276,48 @@ def entities_visible_to(caller: Caller) -> QuerySet[Entity]:
             own = Q(pk=caller.token.entity_id) & own
         seen |= own or Q(pk__isnull=False)
     return Entity.objects.filter(seen)
+
+
+def collections_restorable_by(caller: Caller) -> QuerySet[Collection]:
+    """The removed ones that `may_restore` says yes to."""
+    mine = _changed_by(caller, Scope.MANAGE, Role.OWNER)
+    return Collection.objects.filter(mine, removed_at__isnull=False)
+
+
+def containers_restorable_by(caller: Caller) -> QuerySet[Container]:
+    """The removed ones that `may_restore` says yes to."""
+    return Container.objects.filter(removed_at__isnull=False, collection__in=_emptied_by(caller))
+
+
+def images_restorable_by(caller: Caller) -> QuerySet[RemovedImage]:
+    """Those that `may_restore` says yes to."""
+    return RemovedImage.objects.filter(
+        not_removed("container"), container__collection__in=_emptied_by(caller)
+    )
+
+
+def _emptied_by(caller: Caller) -> QuerySet[Collection]:
+    """Those that are there and that the caller may remove things from."""
+    mine = _changed_by(caller, Scope.DELETE, Role.MAINTAINER)
+    return Collection.objects.filter(not_removed("") & mine)
+
+
+def _changed_by(caller: Caller, scope: str, least: int) -> Q:
+    """Collections, removed or not, that `_may_change` says yes to, for a role above a writer's."""
+    covered = _covered(caller, scope)
+    if covered is None or caller.known.is_auditor:
+        return Q(pk__in=[])
+    user = caller.known
+    if user.is_administrator:
+        return covered
+    granted = grants_of(user).filter(role__gte=least)
+    owned = Q(user=user) | Q(pk__in=granted.filter(entity__isnull=False).values("entity"))
+    if not user.is_robot:
+        owner = TeamMembership.objects.filter(user=user, role=TeamMembership.Role.OWNER)
+        owned |= Q(team__in=owner.values("team"))
+    entities = Entity.objects.filter(owned, retired_at__isnull=True)
+    directly = granted.filter(collection__isnull=False).values("collection")
+    return covered & (Q(entity__in=entities) | Q(pk__in=directly, entity__retired_at__isnull=True))
 
 
 def _seen_by_role(caller: Caller, scope: str, *, wide: tuple[str, ...]) -> Q:

@@ -28,9 +28,10 @@ class Pull:
         """Count this pull."""
         downloads.record(self.image)
 
-    def address(self, *, asked_host: str) -> str:
-        """Where a client gets the bytes from the store itself, whole or by ranges."""
-        return object_store().object_address(self.key, asked_host=asked_host)
+    def address(self, *, asked_host: str, filename: str = "") -> str:
+        """Where a client gets the bytes from the store itself, whole or by ranges. A browser saves
+        them under the file name, where one is given."""
+        return object_store().object_address(self.key, asked_host=asked_host, filename=filename)
 
     def inner_address(self) -> str:
         """The same, for a proxy in front of us that asks the store itself."""

@@ -90,7 +90,7 @@ def find(text: str, *, arches: Sequence[str] = (), signed_only: bool = False, by
         )
     visible = containers_visible_to(by)
     containers = list(
-        visible.filter(_matching_container(text))
+        visible.filter(matching_container(text))
         .select_related("collection__entity")
         .order_by(_nearness(text), "name", "id")[:MOST_FOUND]
     )
@@ -129,7 +129,8 @@ def _matching_collection(text: str) -> Q:
     return Q(name__contains=text) | Q(description__icontains=text)
 
 
-def _matching_container(text: str) -> Q:
+def matching_container(text: str) -> Q:
+    """The containers of this name or description, or of these parts of names."""
     parts = text.split("/")
     if len(parts) == 1:
         return Q(name__contains=text) | Q(description__icontains=text)

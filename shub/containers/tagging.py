@@ -1,6 +1,6 @@
 """Tagging: a tag moves when the bytes that it is to mean are proven, and each move is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.utils import timezone
@@ -8,11 +8,12 @@ from django.utils import timezone
 from shub.accounts.callers import Caller
 from shub.audit import trail
 from shub.containers import images, namespaces
+from shub.containers.admission import check_may_delete, check_not_frozen
 from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
 from shub.containers.permissions import may_still_push
-from shub.errors import Conflict, Invalid
+from shub.errors import Conflict, Invalid, NotFound
 from shub.names import check_tag
-from shub.rows import first
+from shub.rows import first, in_transaction
 from shub.sif.layout import ARCHES
 
 KNOWN_ARCHES = frozenset(ARCHES.values())
@@ -127,7 +128,14 @@ def move(container: Container, name: str, image: Image, *, arch: str, by: Caller
 
 
 def _write_move(
-    container: Container, name: str, arch: str, *, before: str, after: str, by: Caller
+    container: Container,
+    name: str,
+    arch: str,
+    *,
+    before: str,
+    after: str,
+    by: Caller,
+    action: str = "tag.moved",
 ) -> None:
     TagMove.objects.create(
         container=container,
@@ -139,7 +147,7 @@ def _write_move(
         token=by.token_id,
     )
     trail.record(
-        "tag.moved",
+        action,
         kind="container",
         public_id=container.public_id,
         name=f"{container}:{name}",
@@ -151,21 +159,93 @@ def _write_move(
     )
 
 
-def drop(image: Image, *, by: Caller, even_frozen: bool = False) -> None:
-    """Remove every tag of the image and write the moves down, in the caller's transaction.
+def remove_tag(container: Container, *, name: str, arch: str | None, by: Caller) -> int:
+    """Remove the tag for one arch (empty: the one of unknown arch), or for all (None); how many.
 
-    Conflict where one of them is frozen, unless the whole entity goes.
+    The images stay, and the tag is set again as any other is. By those who may remove images there:
+    it takes no bytes, and what pulls by the tag ends as if it did. NotFound where there is none;
+    Conflict where it, or the container, is frozen.
     """
-    tags = list(Tag.objects.select_for_update().filter(image=image))
-    frozen = sorted({tag.name for tag in tags if tag.is_frozen})
-    if frozen and not even_frozen:
+    check_may_delete(by, container)
+    removed = 0
+
+    def remove() -> None:
+        nonlocal removed
+        removed = _remove_tag(container, name, {} if arch is None else {"arch": arch}, by=by)
+
+    in_transaction(remove)
+    return removed
+
+
+def _remove_tag(container: Container, name: str, which: dict[str, str], *, by: Caller) -> int:
+    # The latest word counts: what waits under this name waits no more. Before the container is
+    # locked, as who sets a tag does.
+    PendingTag.objects.filter(image__container=container, name=name, **which).delete()
+    check_not_frozen(Container.objects.select_for_update(no_key=True).get(pk=container.pk))
+    named = list(Tag.objects.select_related("image").filter(container=container, name=name))
+    if any(tag.is_frozen for tag in named):
         raise Conflict(
-            f"The image has a frozen tag: {', '.join(frozen)}. Ask a maintainer to unfreeze it "
+            f"The tag {container}:{name} is frozen: it goes on meaning what it means. Ask a "
+            "maintainer to unfreeze it first."
+        )
+    going = [tag for tag in named if not which or tag.arch == which["arch"]]
+    if not going:
+        of_arch = f" for {which['arch'] or 'unknown arch'}" if which else ""
+        raise NotFound(f"There is no tag {name!r}{of_arch} in {container}.")
+    for tag in going:
+        _write_move(
+            container,
+            name,
+            tag.arch,
+            before=tag.image.digest,
+            after="",
+            by=by,
+            action="tag.removed",
+        )
+    Tag.objects.filter(pk__in=[tag.pk for tag in going]).delete()
+    return len(going)
+
+
+def check_no_frozen_tag(image: Image) -> None:
+    """Conflict where a tag of the image is frozen."""
+    frozen = Tag.objects.filter(image=image, is_frozen=True)
+    names = sorted(set(frozen.values_list("name", flat=True)))
+    if names:
+        raise Conflict(
+            f"The image has a frozen tag: {', '.join(names)}. Ask a maintainer to unfreeze it "
             "first."
         )
+
+
+def drop(image: Image, *, by: Caller) -> list[tuple[str, str]]:
+    """Remove every tag of the image, whatever is frozen, and write the moves down, in the caller's
+    transaction; the name and arch of each."""
+    tags = list(Tag.objects.select_for_update().filter(image=image).order_by("name", "arch"))
     for tag in tags:
         _write_move(image.container, tag.name, tag.arch, before=image.digest, after="", by=by)
     Tag.objects.filter(image=image).delete()
+    return [(tag.name, tag.arch) for tag in tags]
+
+
+def bring_back(
+    image: Image, tags: Sequence[tuple[str, str]], *, by: Caller
+) -> list[tuple[str, str]]:
+    """Set those tags of the image, each by its name and arch, that nothing else has taken; which
+    those are. A frozen name gets no further arch.
+
+    Runs in the caller's transaction, which has locked the container.
+    """
+    names = {name for name, _ in tags}
+    there = list(Tag.objects.filter(container=image.container, name__in=names))
+    taken = {(tag.name, tag.arch) for tag in there}
+    frozen = {tag.name for tag in there if tag.is_frozen}
+    free = [tag for tag in tags if tag not in taken and tag[0] not in frozen]
+    Tag.objects.bulk_create(
+        Tag(container=image.container, name=name, arch=arch, image=image) for name, arch in free
+    )
+    for name, arch in free:
+        _write_move(image.container, name, arch, before="", after=image.digest, by=by)
+    return free
 
 
 def move_pending(image: Image) -> None:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from shub.accounts.administrators import check_administrator, check_sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
-from shub.containers.models import Blob, Image
+from shub.containers.models import Blob, Image, not_removed
 from shub.containers.permissions import may_push
 from shub.errors import Invalid, NotFound, OverQuota
 from shub.names import folded
@@ -23,7 +23,7 @@ UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 # The most that the database's column holds.
 MOST_BYTES = 2**63 - 1
 
-# Bytes that several images of an entity share count once.
+# Bytes that several images of an entity share count once; what was removed does not count.
 BY_ENTITY = """
 SELECT entity.*, COALESCE(kept.bytes, 0) AS used
 FROM accounts_entity AS entity
@@ -32,8 +32,10 @@ LEFT JOIN (
     FROM (
         SELECT DISTINCT collection.entity_id, image.blob_id
         FROM containers_image AS image
-        JOIN containers_container AS container ON container.id = image.container_id
-        JOIN containers_collection AS collection ON collection.id = container.collection_id
+        JOIN containers_container AS container
+            ON container.id = image.container_id AND container.removed_at IS NULL
+        JOIN containers_collection AS collection
+            ON collection.id = container.collection_id AND collection.removed_at IS NULL
         WHERE image.blob_id IS NOT NULL
     ) AS once
     JOIN containers_blob AS blob ON blob.id = once.blob_id
@@ -45,11 +47,18 @@ LIMIT %(count)s OFFSET %(start)s
 
 
 def stored_bytes(entity: Entity) -> int:
-    """The bytes of the entity's images; bytes that several of them share count once."""
-    blobs = Blob.objects.filter(
-        pk__in=Blob.objects.filter(images__container__collection__entity=entity).values("pk")
-    )
+    """The bytes of the entity's images; bytes that several of them share count once.
+
+    What was removed does not count, and neither does what is in it.
+    """
+    blobs = Blob.objects.filter(pk__in=_images(entity).values("blob"))
     return int(blobs.aggregate(total=Sum("size"))["total"] or 0)
+
+
+def _images(entity: Entity) -> QuerySet[Image]:
+    """Those with bytes."""
+    there = not_removed("container", "container__collection")
+    return Image.objects.filter(there, container__collection__entity=entity, blob__isnull=False)
 
 
 def quota_bytes(entity: Entity) -> int:
@@ -73,8 +82,7 @@ def has_room(entity: Entity, *, digest: str, size: int) -> bool:
     quota = quota_bytes(entity)
     if not quota or stored_bytes(entity) + size <= quota:
         return True
-    own = Image.objects.filter(digest=digest, container__collection__entity=entity)
-    return own.filter(blob__isnull=False).exists()
+    return _images(entity).filter(digest=digest).exists()
 
 
 def check_quota(entity: Entity, *, digest: str, size: int, by: Caller) -> None:
@@ -90,6 +98,31 @@ def check_quota(entity: Entity, *, digest: str, size: int, by: Caller) -> None:
             f"are used, and this image has {size}. Delete images that are not needed, or ask the "
             "administrator for more."
         )
+
+
+def check_room_to_return(entity: Entity, blobs: QuerySet[Blob], *, by: Caller | None) -> None:
+    """OverQuota unless there is room for these bytes of what was removed.
+
+    With the figures for those who may push into the entity, and at the server's own terminal
+    (None).
+    """
+    quota = quota_bytes(entity)
+    if not quota:
+        return
+    new = blobs.exclude(pk__in=_images(entity).values("blob"))
+    size = int(new.aggregate(total=Sum("size"))["total"] or 0)
+    used = stored_bytes(entity)
+    if used + size <= quota:
+        return
+    if by is not None and not may_push(by, entity):
+        raise OverQuota(
+            f"The quota of {entity.name} has no room for what was removed. Ask a maintainer or "
+            "owner of it, or the administrator."
+        )
+    raise OverQuota(
+        f"The quota of {entity.name} is {quota} bytes: {used} are used, and what was removed has "
+        f"{size} besides. Delete images that are not needed, or ask the administrator for more."
+    )
 
 
 def quota_written(written: str) -> int | None:

@@ -14,6 +14,7 @@ from shub.quickstart.probing import answers_200
 
 WEB = "web"
 SWEEP = "sweep"
+DEMONSTRATION = "demo"
 WSGI = "shub.wsgi:application"
 START_SECONDS = 120.0
 
@@ -51,6 +52,11 @@ class Application:
         return self._spec(
             "first-run", (*words, UPLOAD_USER) if own_store else words, stop_seconds=10
         )
+
+    def demonstration(self, secrets: Path) -> ChildSpec:
+        """The passing process that fills the registry, and prints who can sign in."""
+        words = ("-m", "shub.quickstart.demonstration", str(secrets))
+        return self._spec(DEMONSTRATION, words, stop_seconds=2)
 
     def web(self) -> ChildSpec:
         """gunicorn, without an access log: addresses and queries are nobody's matter."""

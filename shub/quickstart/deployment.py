@@ -223,6 +223,13 @@ class _Start:
             )
 
     # ── shub's own processes ──
+    def demonstrate(self, processes: Application) -> list[str]:
+        """Fill the registry with the demonstration site; the lines that say what is on it."""
+        log = self.folder.logs / f"{application.DEMONSTRATION}.log"
+        self.say(f"Filling the demonstration site: about a minute, the first time (log: {log}).")
+        filling = processes.demonstration(self.folder.secrets)
+        return ["", *self.supervisor.ask(filling).splitlines()]
+
     def start_application(
         self,
         own_environment: dict[str, str],
@@ -239,6 +246,7 @@ class _Start:
         found = json.loads(self.supervisor.ask(first_run))
         self.supervisor.start(processes.web(), processes.sweep())
         self.await_ready(application.WEB, processes.answers, application.START_SECONDS)
+        shown = self.demonstrate(processes) if self.options.demo else []
         public_url = own_environment["PUBLIC_URL"]
         password = credentials.first_password if found["password_is_first"] else None
         content = {
@@ -268,7 +276,7 @@ class _Start:
             data_dir=self.folder.path,
             client_folder=self.folder.client,
         )
-        for line in announcement.lines():
+        for line in [*announcement.lines(), *shown]:
             self.say(line)
         # Last: whoever waits for the file finds all the rest in place.
         self.ready.write(content, self.supervisor.pids())

@@ -8,6 +8,7 @@ from django.conf import settings
 from shub.quickstart.addresses import Address, bracketed, http_url
 from shub.quickstart.credentials import Credentials
 from shub.quickstart.failures import Misuse
+from shub.quickstart.folder import DataFolder
 from shub.quickstart.options import Options
 from shub.quickstart.postgres import Postgres
 from shub.quickstart.store import REGION, Store
@@ -77,6 +78,8 @@ def for_application(
         "ALLOWED_HOSTS": ",".join([*env.listing("ALLOWED_HOSTS"), *_hosts(options)]),
         "PYTHONUNBUFFERED": "1",
     }
+    if not env.text("STATIC_ROOT"):
+        made["STATIC_ROOT"] = str(DataFolder(options.data_dir).static)
     if not env.secret("SECRET_KEY"):
         made["SECRET_KEY"] = credentials.secret_key
     if postgres is not None:

@@ -47,6 +47,7 @@ class DataFolder:
         self.store = path / "store"
         self.logs = path / "logs"
         self.client = path / "client"
+        self.static = path / "static"
         self.binaries = path / "binaries"
         self.socket = path / "socket"
         self.secrets = path / "secrets.json"

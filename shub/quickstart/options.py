@@ -21,6 +21,7 @@ class Options:
     external_host: str
     external_store_host: str
     ready_file: Path | None = None
+    demo: bool = False
 
 
 def read_options(
@@ -30,6 +31,7 @@ def read_options(
     store_bind: str = "",
     external_host: str = "",
     ready_file: str = "",
+    demo: bool = False,
 ) -> Options:
     """The options from their texts, empty ones by their defaults; Misuse says what is wrong."""
     for option, path in (("--data-dir", data_dir), ("--ready-file", ready_file)):
@@ -54,4 +56,5 @@ def read_options(
         # A store that listens on one address only, and no more is known, is reached by that.
         external_store_host=host if external_host or store.is_wildcard else store.host,
         ready_file=Path(ready_file).expanduser().absolute() if ready_file else None,
+        demo=demo,
     )

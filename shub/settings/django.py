@@ -112,8 +112,19 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = env.text("STATIC_ROOT") or None
 
-# Static files are served from where they lie in the tree: nothing has to be collected first.
-WHITENOISE_USE_FINDERS = True
+# Without a folder, static files are served from where they lie in the tree: nothing has to be
+# collected first. With one, `manage.py prepare` collects them there.
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "shub.web.assets.AssetStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+# Of what is collected, the umask says who may read it.
+FILE_UPLOAD_PERMISSIONS = None
 
 LOGGING = {
     "version": 1,

@@ -44,6 +44,9 @@ VERIFY_WAITERS = env.integer("VERIFY_WAITERS", 2, minimum=1)
 # An upload that nothing has happened to for so long is given up, and what it left is removed.
 UPLOAD_IDLE_HOURS = env.integer("UPLOAD_IDLE_HOURS", 24, minimum=1)
 
+# For how many days what was removed can be brought back; 0: it goes at once, for good.
+REMOVED_KEEP_DAYS = env.integer("REMOVED_KEEP_DAYS", 7, maximum=36_500)
+
 # How many images are read and hashed at once.
 SWEEP_THREADS = env.integer("SWEEP_THREADS", 2, minimum=1)
 

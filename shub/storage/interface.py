@@ -4,6 +4,7 @@ Keys are made by `shub.storage.keys`. Sizes are bytes, digests are hex without p
 without quotes, moments are aware. A store that cannot be reached raises `errors.Unavailable`.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +19,24 @@ class Promise(Enum):
     SIGNED_PAYLOAD = "a body that differs from the digest signed into its address is refused"
     COPY_REFUSED = "a part's address fetches nothing: a copy source sent along is refused"
     BEARER_IGNORED = "a presigned address works although an Authorization header comes with it"
+
+
+_FILENAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def disposition(filename: str) -> str:
+    """What tells a browser to save it, under this name where one is given.
+
+    >>> disposition(""), disposition("gcc_13.2.sif")
+    ('attachment', 'attachment; filename="gcc_13.2.sif"')
+
+    ValueError for a name that could break out of the header.
+    """
+    if not filename:
+        return "attachment"
+    if not _FILENAME.fullmatch(filename):
+        raise ValueError(f"{filename!r} cannot stand in a header.")
+    return f'attachment; filename="{filename}"'
 
 
 @dataclass(frozen=True)
@@ -119,8 +138,11 @@ class ObjectStore(Protocol):
         store that is silent is given up earlier.
         """
 
-    def object_address(self, key: str, *, asked_host: str = "") -> str:
-        """An address that gives the object, whole or by ranges, as a download of no media type."""
+    def object_address(self, key: str, *, asked_host: str = "", filename: str = "") -> str:
+        """An address that gives the object, whole or by ranges, as a download of no media type.
+
+        `filename` is what a browser is to save it as: letters, digits, dots, dashes, underscores.
+        """
 
     def inner_address(self, key: str) -> str:
         """The same for a proxy of ours that asks the store where this server does."""

@@ -22,6 +22,7 @@ from shub.storage.interface import (
     Part,
     Promise,
     StoredObject,
+    disposition,
 )
 
 PIECE_BYTES = 1024**2
@@ -48,6 +49,7 @@ class _Grant:
     store_id: str = ""
     number: int = 0
     sha256: str = ""
+    filename: str = ""
 
 
 @dataclass
@@ -159,9 +161,11 @@ class MemoryStore:
         wanted = self._object(key)[1][start:end]
         yield (wanted[at : at + PIECE_BYTES] for at in range(0, len(wanted), PIECE_BYTES))
 
-    def object_address(self, key: str, *, asked_host: str = "") -> str:
+    def object_address(self, key: str, *, asked_host: str = "", filename: str = "") -> str:
         life = timedelta(minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES)
-        return self._granted(_Grant("GET", key, timezone.now() + life), asked_host)
+        grant = _Grant("GET", key, timezone.now() + life, filename=filename)
+        disposition(filename)
+        return self._granted(grant, asked_host)
 
     def inner_address(self, key: str) -> str:
         return self.object_address(key)
@@ -227,7 +231,7 @@ class MemoryStore:
         stored, content = self._object(grant.key)
         headers = {
             "content-type": "application/octet-stream",
-            "content-disposition": "attachment",
+            "content-disposition": disposition(grant.filename),
             "accept-ranges": "bytes",
             "etag": f'"{stored.etag}"',
         }

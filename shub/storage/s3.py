@@ -41,6 +41,7 @@ from shub.storage.interface import (
     Part,
     Promise,
     StoredObject,
+    disposition,
 )
 from shub.storage.presign import presign_v4
 
@@ -64,10 +65,7 @@ MISSING = frozenset({"NoSuchKey", "NoSuchUpload"})
 NOT_JOINABLE = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"})
 
 # How a caller has nothing presented to him but bytes: no page, no script, whatever they are.
-DOWNLOAD = {
-    "response-content-disposition": "attachment",
-    "response-content-type": "application/octet-stream",
-}
+DOWNLOAD = {"response-content-type": "application/octet-stream"}
 
 
 class S3Store:
@@ -238,8 +236,8 @@ class S3Store:
             response.close()
             response.release_conn()
 
-    def object_address(self, key: str, *, asked_host: str = "") -> str:
-        return _download_address(key, external_endpoint(asked_host))
+    def object_address(self, key: str, *, asked_host: str = "", filename: str = "") -> str:
+        return _download_address(key, external_endpoint(asked_host), filename)
 
     def inner_address(self, key: str) -> str:
         return _download_address(key, internal_endpoint())
@@ -261,12 +259,12 @@ class S3Store:
             raise Unavailable(REFUSING)
 
 
-def _download_address(key: str, endpoint: str) -> str:
+def _download_address(key: str, endpoint: str, filename: str = "") -> str:
     return _presigned(
         "GET",
         key,
         keys=credentials(),
-        query=DOWNLOAD,
+        query={**DOWNLOAD, "response-content-disposition": disposition(filename)},
         minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES,
         endpoint=endpoint,
     )

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from shub.accounts import standing
 from shub.audit import keeping
-from shub.containers import blobs, downloads, removal
+from shub.containers import blobs, downloads, dropping, removal
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
@@ -46,11 +46,12 @@ def housekeeping() -> None:
         resume_joining,
         expire_idle,
         drop_left_parts,
+        removal.empty_retired,
+        drop_removed,
         collect_condemned,
         drop_idle_claims,
         drop_unknown_parts,
         downloads.sum_up,
-        removal.empty_retired,
         keeping.drop_old,
         standing.drop_ended_sessions,
     ):
@@ -121,6 +122,23 @@ def drop_left_parts() -> int:
 
     left = Upload.objects.filter(state__in=Upload.ENDED, active_at__lt=idle_since())
     return each(left.exclude(store_id="").order_by("id")[:BATCH], drop)
+
+
+def drop_removed() -> int:
+    """Drop what was removed and is kept no longer: images, then what they were in.
+
+    A container waits for the uploads into it: they end by themselves, refused or expired, and their
+    rows go with it once the store has nothing left of them.
+    """
+    count = dropping.drop_images()
+    containers = dropping.containers_past()
+    if containers.exists():
+        into_it = Upload.objects.filter(container__in=containers.values("pk"))
+        into_it.filter(state=State.OPEN).update(state=State.EXPIRED)
+        ended = into_it.filter(state__in=Upload.ENDED, store_id="").order_by("id")
+        keys = list(ended.values_list("pk", flat=True)[: dropping.BATCH])
+        Upload.objects.filter(pk__in=keys).delete()
+    return count + dropping.drop_places()
 
 
 def collect_condemned() -> int:

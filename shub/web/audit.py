@@ -10,14 +10,14 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from shub.accounts.administrators import sees_everything
 from shub.audit import reading
-from shub.audit.models import Event
 from shub.containers.permissions import may_look_into
 from shub.errors import Invalid
-from shub.web import places
+from shub.web import happenings, places
 from shub.web.admin_area.frame import frame
 from shub.web.refusals import page
 from shub.web.site import caller, signed_in
@@ -34,7 +34,7 @@ def show_own(request: HttpRequest) -> HttpResponseBase:
     user = signed_in(request)
     person = reading.Person(user.username, user.public_id, user.date_joined)
     return _show(
-        request, reading.Question(person=person), "What happened to your account", {"own": True}
+        request, reading.Question(person=person), _("What happened to your account"), {"own": True}
     )
 
 
@@ -47,7 +47,8 @@ def show_entity(request: HttpRequest, entity: str) -> HttpResponseBase:
     if not may_look_into(by, found):
         raise Http404("There is no such page, or you may not see it.")
     question = reading.Question(entity=found.public_id)
-    return _show(request, question, f"What happened in {found.name}", places.heading(found, by=by))
+    title = _("What happened in %(place)s") % {"place": found.name}
+    return _show(request, question, title, places.heading(found, by=by))
 
 
 @login_required
@@ -56,8 +57,8 @@ def show_all(request: HttpRequest) -> HttpResponseBase:
     """`/admin-area/audit`: everything, for administrators and auditors."""
     if not sees_everything(caller(request)):
         raise Http404("There is no such page, or you may not see it.")
-    heading = frame(request, "What happened here")
-    return _show(request, reading.Question(), "What happened here", heading)
+    title = _("What happened here")
+    return _show(request, reading.Question(), title, frame(request, title))
 
 
 def _show(
@@ -76,23 +77,15 @@ def _show(
     context = {
         "title": title,
         "page": page,
-        "rows": [(event, _details(event)) for event in page.events],
+        "rows": [(event, happenings.told(event)) for event in page.events],
         "asked": asked,
+        "actions": happenings.every_action(),
         "filters": filters,
         "older": urlencode({**{k: v for k, v in asked.items() if v}, "before": page.older}),
         "keep_days": settings.AUDIT_KEEP_DAYS,
         "is_first": "before" not in request.GET,
     }
     return render(request, "web/audit.html", context | more)
-
-
-def _details(event: Event) -> list[tuple[str, str]]:
-    """What the event says besides, in words; without what it says nothing of."""
-    return [
-        (name.replace("_", " "), ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact))
-        for name, fact in event.detail.items()
-        if fact not in ("", None, [])
-    ]
 
 
 def _narrowed(question: reading.Question, asked: dict[str, str]) -> reading.Question:

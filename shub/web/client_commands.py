@@ -44,6 +44,20 @@ def pull_commands(reference: str, *, visibility: str) -> list[Commands]:
     ]
 
 
+def login_commands() -> list[Commands]:
+    """How each program comes to know this registry, and logs in."""
+    return [
+        Commands(
+            program=program,
+            remote="\n".join(remote_lines(program)),
+            login=f"{program} remote login {REMOTE}",
+            pull="",
+            pull_at_once="",
+        )
+        for program in PROGRAMS
+    ]
+
+
 def remote_lines(program: str, *, version: str = "") -> list[str]:
     """Make this registry the program's remote: by its own commands, or by a file where the registry
     is on a port of its own, or the version needs a file in the old form."""

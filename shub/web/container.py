@@ -1,50 +1,60 @@
 """`/library/ENTITY/COLLECTION/CONTAINER`: the address that clients print after a push."""
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from shub.containers.models import Container
+from shub.containers import contents, describing
+from shub.containers.contents import GridRow
 from shub.containers.permissions import may_manage, may_push
-from shub.uploads.models import Upload
-from shub.web import client_commands, places
+from shub.uploads import arrivals
+from shub.web import client_commands, markdown, places
 from shub.web.refusals import page
 from shub.web.site import caller
 
-MOST_SHOWN = 100
+# So many names stand on this page; the others have pages of their own.
+MOST_NAMES = 10
 
 
 @require_safe
 @page
 def show(request: HttpRequest, entity: str, collection: str, container: str) -> HttpResponse:
-    """How to pull, the tags, the images; and to those who may push, what was refused and why."""
+    """What it is, how to pull it, and what its tags mean; to those who may push, also what is on
+    its way or was refused, and why."""
     found = places.find_container(request, entity, collection, container)
     by = caller(request)
-    tags = found.tags.select_related("image__blob").order_by("name", "arch")[:MOST_SHOWN]
-    reference = f"{found}:{tags[0].name}" if tags else str(found)
+    grid = contents.tag_grid(found, by=by)
+    first = grid.page.rows[0] if grid.page.rows else None
+    pushes = may_push(by, found)
     return render(
         request,
         "web/container.html",
         {
             **places.heading(found, by=by),
             "container": found,
+            "readme": markdown.render(describing.readme_of(found)),
+            "arches": grid.arches,
+            "rows": grid.page.rows[:MOST_NAMES],
+            "total": grid.page.total,
+            "has_more": len(grid.page.rows) > MOST_NAMES,
+            "first": first,
+            "same": _same(first, grid.page.rows),
             "commands": client_commands.pull_commands(
-                reference, visibility=found.narrowest_visibility
+                f"{found}:{first.name}" if first else str(found),
+                visibility=found.narrowest_visibility,
             ),
-            "tags": tags,
-            "images": found.images.filter(blob__state="proven")
-            .select_related("blob")
-            .order_by("-created_at")[:MOST_SHOWN],
-            "uploads": _uploads_for(request, found),
+            "uploads": arrivals.under_way_or_refused(found) if pushes else [],
+            "push_command": f"apptainer push image.sif library://{found}:1.0",
+            "may_push": pushes,
             "may_manage": may_manage(by, found),
         },
     )
 
 
-def _uploads_for(request: HttpRequest, container: Container) -> list[Upload]:
-    if not may_push(caller(request), container):
+def _same(first: GridRow | None, rows: Sequence[GridRow]) -> list[str]:
+    """What else the first name's images are called: `latest` says little by itself."""
+    if first is None:
         return []
-    under_way_or_refused = container.uploads.filter(
-        state__in=["open", "joining", "verifying", "refused"]
-    )
-    return list(under_way_or_refused.order_by("-created_at")[:20])
+    return [row.name for row in rows if row is not first and row.images == first.images]

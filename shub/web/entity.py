@@ -4,12 +4,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from shub.containers.permissions import collections_visible_to, may_push
-from shub.web import places
+from shub.containers import browsing, describing
+from shub.containers.permissions import may_manage, may_push
+from shub.web import markdown, places
 from shub.web.refusals import page
-from shub.web.site import caller
-
-MOST_SHOWN = 100
+from shub.web.site import caller, page_number
 
 
 @require_safe
@@ -18,14 +17,16 @@ def show(request: HttpRequest, entity: str) -> HttpResponse:
     """The collections of an entity that one may see."""
     found = places.find_entity(request, entity)
     by = caller(request)
-    collections = collections_visible_to(by).filter(entity=found)
     return render(
         request,
         "web/entity.html",
         {
             **places.heading(found, by=by),
             "entity": found,
-            "collections": collections.order_by("name")[:MOST_SHOWN],
+            "readme": markdown.render(describing.readme_of(found)),
+            "page": browsing.collections_of_entity(found, page=page_number(request), by=by),
+            "push_command": f"apptainer push image.sif library://{found}/collection/name:1.0",
             "may_push": may_push(by, found),
+            "may_manage": may_manage(by, found),
         },
     )

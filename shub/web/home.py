@@ -1,19 +1,25 @@
-"""`/`: the collections that one may see."""
+"""`/`: what this site is, what was pushed lately, and the collections that one may see."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
-from shub.containers.permissions import collections_visible_to
-from shub.web.site import caller
+from shub.containers import browsing
+from shub.web.site import caller, page_number
 
-MOST_SHOWN = 100
+MOST_RECENT = 8
 
 
+@require_safe
 def show(request: HttpRequest) -> HttpResponse:
-    """The first collections, by name."""
-    collections = (
-        collections_visible_to(caller(request))
-        .select_related("entity")
-        .order_by("entity__name", "name")[:MOST_SHOWN]
+    """The first page for everybody; later pages list collections only."""
+    by = caller(request)
+    number = page_number(request)
+    return render(
+        request,
+        "web/home.html",
+        {
+            "recent": browsing.recently_pushed(most=MOST_RECENT, by=by) if number == 1 else [],
+            "page": browsing.collections(page=number, by=by),
+        },
     )
-    return render(request, "web/home.html", {"collections": collections})

@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -60,12 +61,12 @@ def accept_by_name(request: HttpRequest, public_id: str) -> HttpResponse:
 def _accept(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     team = invitation.team
     if team is None:
-        messages.error(request, "This invitation is to register, and you are registered.")
+        messages.error(request, _("This invitation is to register, and you are registered."))
         return redirect("teams")
     done = attempt(
         request,
         lambda: invitations.accept(invitation, by=caller(request)),
-        done=f"You are in the team {team} now.",
+        done=_("You are in the team %(team)s now.") % {"team": team},
     )
     return redirect("team", team.name) if done else redirect("teams")
 
@@ -78,6 +79,6 @@ def decline(request: HttpRequest, public_id: str) -> HttpResponse:
     attempt(
         request,
         lambda: invitations.withdraw(public_id=public_id, by=caller(request)),
-        done="The invitation is declined.",
+        done=_("The invitation is declined."),
     )
     return redirect("teams")

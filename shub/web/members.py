@@ -5,6 +5,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from shub.accounts.models import Entity
@@ -19,7 +21,9 @@ class GrantForm(forms.Form):
     """Who is to have which role."""
 
     holder = forms.CharField(
-        max_length=150, label="User or team", help_text="a sign-in name, or @team"
+        max_length=150,
+        label=gettext_lazy("User or team"),
+        help_text=gettext_lazy("a sign-in name, or @team"),
     )
     role = forms.TypedChoiceField(choices=Role.choices, coerce=int, initial=Role.READER)
 
@@ -49,7 +53,9 @@ def members(request: HttpRequest, entity: str, collection: str = "") -> HttpResp
             ),
         )
         if made is not None:
-            messages.success(request, f"{form.cleaned_data['holder']} has the role now.")
+            messages.success(
+                request, _("%(name)s has the role now.") % {"name": form.cleaned_data["holder"]}
+            )
             return redirect(_page(place))
     return render(
         request,
@@ -75,7 +81,7 @@ def change(request: HttpRequest, entity: str, grant: int, collection: str = "") 
     attempt(
         request,
         lambda: granting.change(place=place, grant_id=grant, role=role, by=caller(request)),
-        done="The role is changed.",
+        done=_("The role is changed."),
     )
     return redirect(_page(place))
 
@@ -89,7 +95,7 @@ def take_away(request: HttpRequest, entity: str, grant: int, collection: str = "
     attempt(
         request,
         lambda: granting.revoke(place=place, grant_id=grant, by=caller(request)),
-        done="The role is taken away.",
+        done=_("The role is taken away."),
     )
     if granting.may_see_members(place, by=caller(request)):
         return redirect(_page(place))

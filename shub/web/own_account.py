@@ -9,6 +9,8 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from shub.accounts.administrators import is_administrator
@@ -26,8 +28,8 @@ class DeletionForm(forms.Form):
     field_order = ("images", "name", "password")
     name = forms.CharField(
         max_length=150,
-        label="Sign-in name",
-        help_text="of the account that is to be deleted; this cannot be undone",
+        label=gettext_lazy("Sign-in name"),
+        help_text=gettext_lazy("of the account that is to be deleted; this cannot be undone"),
     )
 
     def __init__(
@@ -35,18 +37,19 @@ class DeletionForm(forms.Form):
     ) -> None:
         super().__init__(*args, **options)
         self.summary = summary
-        choices = [(deletion.REMOVE, "They are removed, frozen ones too")]
+        choices = [(deletion.REMOVE, _("They are removed, frozen ones too"))]
         choices += [
-            (team.name, f"The team {team.name} gets the entity, as it is") for team in summary.heirs
+            (team.name, _("The team %(team)s gets the entity, as it is") % {"team": team.name})
+            for team in summary.heirs
         ]
         if to_the_site:
-            choices += [(deletion.TO_THE_SITE, "The site gets the entity, as it is")]
+            choices += [(deletion.TO_THE_SITE, _("The site gets the entity, as it is"))]
         self.fields["images"] = forms.ChoiceField(
             choices=choices,
             widget=forms.RadioSelect,
             required=False,
             initial=deletion.REMOVE,
-            label="What becomes of the images",
+            label=_("What becomes of the images"),
         )
         self.order_fields(self.field_order)
 
@@ -54,7 +57,9 @@ class DeletionForm(forms.Form):
         """The name of this account, and of no other."""
         name: str = self.cleaned_data["name"]
         if name.strip() != self.summary.username:
-            raise forms.ValidationError(f"Write {self.summary.username} to delete this account.")
+            raise forms.ValidationError(
+                _("Write %(name)s to delete this account.") % {"name": self.summary.username}
+            )
         return name
 
 
@@ -66,7 +71,7 @@ class OwnDeletionForm(DeletionForm):
         self.user = user
         if user.has_usable_password():
             self.fields["password"] = forms.CharField(
-                label="Password",
+                label=_("Password"),
                 widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
                 strip=False,
             )
@@ -75,7 +80,7 @@ class OwnDeletionForm(DeletionForm):
         """The user's own; tries are counted."""
         password: str = self.cleaned_data["password"]
         if not check_own_password(self.user, password):
-            raise forms.ValidationError("This is not your password.")
+            raise forms.ValidationError(_("This is not your password."))
         return password
 
 
@@ -95,7 +100,9 @@ def delete(request: HttpRequest) -> HttpResponse:
         if request.method == "POST" and form.is_valid():
             deletion.delete_account(user, images=form.cleaned_data["images"], by=by)
             logout(request)
-            messages.success(request, f"The account {summary.username} is deleted.")
+            messages.success(
+                request, _("The account %(name)s is deleted.") % {"name": summary.username}
+            )
             return redirect("home")
     except Refusal as refusal:
         messages.error(request, refusal.message)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
+from django.utils.translation import gettext as _
 
 from shub import limits
 from shub.accounts.models import User
@@ -48,7 +49,7 @@ class NewPasswordForm(PasswordChangeForm):
         """Another than the one that is to be replaced."""
         new: str = self.cleaned_data["new_password1"]
         if self.user.check_password(new):
-            raise ValidationError("Choose a password that differs from the one you have.")
+            raise ValidationError(_("Choose a password that differs from the one you have."))
         return new
 
 
@@ -62,7 +63,7 @@ class ChangePasswordView(PasswordChangeView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Whose password is kept elsewhere has none to change here."""
         if request.user.is_authenticated and not request.user.has_usable_password():
-            messages.info(request, "You have no password here: you sign in by another way.")
+            messages.info(request, _("You have no password here: you sign in by another way."))
             return redirect("account")
         return super().dispatch(request, *args, **kwargs)
 

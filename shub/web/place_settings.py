@@ -4,23 +4,49 @@ Each change is a form of its own, with an address of its own.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from shub.accounts.models import Entity
 from shub.containers import describing, freezing, usage, visibility
 from shub.containers.admission import check_may_look_into
-from shub.containers.models import Container, Visibility
-from shub.containers.permissions import may_manage, may_own
+from shub.containers.models import Collection, Container, Visibility
+from shub.containers.permissions import may_manage, may_own, may_remove
 from shub.web import places
 from shub.web.places import Place
 from shub.web.refusals import attempt, page
 from shub.web.site import caller
+
+PUBLIC, INTERNAL, PRIVATE = Visibility.PUBLIC, Visibility.INTERNAL, Visibility.PRIVATE
+
+LABELS = {
+    PUBLIC: gettext_lazy("Public"),
+    INTERNAL: gettext_lazy("Internal"),
+    PRIVATE: gettext_lazy("Private"),
+}
+
+MEANS = {
+    PUBLIC: gettext_lazy("Everybody who reaches this site finds and pulls it, without signing in."),
+    INTERNAL: gettext_lazy("Everybody who has an account here finds and pulls it."),
+    PRIVATE: gettext_lazy("Only those who have a role here know of it, and pull it."),
+}
+
+CHANGES = {
+    (PUBLIC, INTERNAL): gettext_lazy("Who is not signed in loses it at once."),
+    (PUBLIC, PRIVATE): gettext_lazy("Everybody without a role here loses it at once."),
+    (INTERNAL, PRIVATE): gettext_lazy("Everybody without a role here loses it at once."),
+    (PRIVATE, INTERNAL): gettext_lazy("Everybody who has an account here gains it at once."),
+    (PRIVATE, PUBLIC): gettext_lazy("The whole world that reaches this site gains it at once."),
+    (INTERNAL, PUBLIC): gettext_lazy("Who is not signed in gains it at once."),
+}
 
 
 class DescriptionForm(forms.Form):
@@ -29,9 +55,9 @@ class DescriptionForm(forms.Form):
     description = forms.CharField(
         required=False,
         max_length=describing.LONGEST,
-        widget=forms.Textarea(attrs={"rows": 4}),
-        label="What it is for",
-        help_text="shown to all who see it, as plain text",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        label=gettext_lazy("What it is for"),
+        help_text=gettext_lazy("Some words, shown below the name and in lists, as plain text."),
     )
 
 
@@ -48,10 +74,11 @@ class DefaultPrivateForm(forms.Form):
 
 
 class FrozenForm(forms.Form):
-    """Whether it is to stay as it is; the name of the tag, where it is of one."""
+    """Whether it is to stay as it is."""
 
-    frozen = forms.ChoiceField(choices=[("yes", "Freeze"), ("no", "Unfreeze")])
-    tag = forms.CharField(required=False, max_length=128)
+    frozen = forms.ChoiceField(
+        choices=[("yes", gettext_lazy("Freeze")), ("no", gettext_lazy("Unfreeze"))]
+    )
 
 
 @login_required
@@ -64,9 +91,6 @@ def show(
     found = places.find(request, entity, collection, container)
     by = caller(request)
     check_may_look_into(by, found)
-    used, quota = (0, 0)
-    if isinstance(found, Entity):
-        used, quota = usage.stored_bytes(found), usage.quota_bytes(found)
     return render(
         request,
         "web/settings.html",
@@ -75,22 +99,80 @@ def show(
             "may_change": may_manage(by, found),
             "may_rename": may_own(by, found),
             "form": DescriptionForm(initial={"description": found.description}),
-            "visibilities": _visibilities(found),
+            "readme": describing.readme_of(found),
+            "choices": [] if isinstance(found, Entity) else _choices(found),
             "kind": type(found).__name__.lower(),
-            "used": used,
-            "quota": quota,
+            "room": _room(found) if isinstance(found, Entity) else None,
+            "may_remove": not isinstance(found, Entity) and may_remove(by, found),
         },
     )
 
 
-def _visibilities(place: Place) -> list[tuple[str, str]]:
-    if isinstance(place, Entity):
-        return []
-    if not isinstance(place, Container):
-        return list(Visibility.choices)
-    as_collection = ("", f"as {place.collection}: {place.collection.visibility}")
-    labels = dict(Visibility.choices)
-    return [as_collection, *((each, labels[each]) for each in visibility.allowed(place) if each)]
+@dataclass(frozen=True)
+class Room:
+    """How many bytes are used, and how many there may be."""
+
+    used: int
+    quota: int
+    """0 where there is no bound."""
+
+    @property
+    def percent(self) -> int:
+        """Of the quota; more than 100 where a quota was made smaller since."""
+        return round(100 * self.used / self.quota) if self.quota else 0
+
+    @property
+    def warn_at(self) -> int:
+        """From here on the meter warns."""
+        return self.quota * 9 // 10
+
+    @property
+    def left(self) -> int:
+        """Bytes that there is room for."""
+        return max(self.quota - self.used, 0)
+
+
+def _room(entity: Entity) -> Room:
+    return Room(usage.stored_bytes(entity), usage.quota_bytes(entity))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A visibility that a place can have, and what choosing it would do."""
+
+    value: str
+    label: str
+    sign: str
+    """Who would see it then: the name of the sign, which is that of the visibility."""
+    means: str
+    change: str
+    """Who gains or loses access at once; empty where nobody does."""
+
+
+def _choices(place: Collection | Container) -> list[Choice]:
+    if isinstance(place, Collection):
+        return [_choice(each, now=place.visibility) for each in visibility.allowed(place)]
+    now = place.narrowest_visibility
+    return [
+        _choice(each, now=now) if each else _as_collection(place.collection.visibility, now=now)
+        for each in visibility.allowed(place)
+    ]
+
+
+def _choice(then: str, *, now: str) -> Choice:
+    which = Visibility(then)
+    return Choice(then, str(LABELS[which]), then, str(MEANS[which]), _change_from(now, then))
+
+
+def _as_collection(then: str, *, now: str) -> Choice:
+    label = _("As its collection, which is %(visibility)s") % {"visibility": then}
+    means = _("Where the collection is made narrower or wider, it follows.")
+    return Choice("", label, then, means, _change_from(now, then))
+
+
+def _change_from(now: str, then: str) -> str:
+    """What becomes of those who may see it now, or may not."""
+    return str(CHANGES.get((Visibility(now), Visibility(then)), ""))
 
 
 def _change(
@@ -132,7 +214,7 @@ def describe(
         lambda: describing.describe(
             found, text=form.cleaned_data["description"], by=caller(request)
         ),
-        done="The description is changed.",
+        done=_("The description is changed."),
     )
 
 
@@ -154,7 +236,7 @@ def change_visibility(
         found,
         form,
         lambda: visibility.change(found, to=form.cleaned_data["visibility"], by=caller(request)),
-        done="Who may see it is changed.",
+        done=_("Who may see it is changed."),
     )
 
 
@@ -172,7 +254,7 @@ def set_default_private(request: HttpRequest, entity: str) -> HttpResponse:
         lambda: describing.set_default_private(
             found, private=form.cleaned_data["default_private"], by=caller(request)
         ),
-        done="What a push makes here is changed.",
+        done=_("What a push makes here is changed."),
     )
 
 
@@ -189,24 +271,27 @@ def freeze(request: HttpRequest, entity: str, collection: str, container: str) -
         found,
         form,
         lambda: freezing.set_container_frozen(found, frozen=frozen, by=caller(request)),
-        done="The container is frozen." if frozen else "The container is no longer frozen.",
+        done=_("The container is frozen.") if frozen else _("The container is no longer frozen."),
     )
 
 
 @login_required
 @require_POST
 @page
-def freeze_tag(request: HttpRequest, entity: str, collection: str, container: str) -> HttpResponse:
+def freeze_tag(
+    request: HttpRequest, entity: str, collection: str, container: str, tag: str
+) -> HttpResponse:
     """Have the tag go on meaning what it means, or move again."""
     found = places.find_container(request, entity, collection, container)
     form = FrozenForm(request.POST)
     frozen = form.is_valid() and form.cleaned_data["frozen"] == "yes"
-    tag = form.cleaned_data.get("tag", "")
+    said = _("The tag %(tag)s is frozen.")
+    said_not = _("The tag %(tag)s is no longer frozen.")
     return _change(
         request,
         found,
         form,
         lambda: freezing.set_tag_frozen(found, name=tag, frozen=frozen, by=caller(request)),
-        done=f"The tag {tag} is frozen." if frozen else f"The tag {tag} is no longer frozen.",
+        done=(said if frozen else said_not) % {"tag": tag},
         back="",
     )

@@ -47,6 +47,15 @@ def find(request: HttpRequest, entity: str, collection: str = "", container: str
     return find_entity(request, entity)
 
 
+def find_within(
+    request: HttpRequest, entity: str, collection: str, container: str
+) -> Collection | Container:
+    """One of the two that are in an entity."""
+    if container:
+        return find_container(request, entity, collection, container)
+    return find_collection(request, entity, collection)
+
+
 def find_with_members(request: HttpRequest, entity: str, collection: str) -> Entity | Collection:
     """One of the two that roles are held on."""
     if collection:
@@ -81,20 +90,27 @@ def heading(place: Place, *, by: Caller) -> dict[str, Any]:
         "place": place,
         "here": address(place),
         "above": [(each.name, address(each)) for each in above],
-        "tabs": [
-            (_("Overview"), address(place), ""),
-            *((word.capitalize(), f"{address(place)}/-/{word}", "") for word in _words(place, by)),
-        ],
+        "tabs": _tabs(place, by),
     }
 
 
-def _words(place: Place, by: Caller) -> list[str]:
-    looks = may_look_into(by, place)
+def _tabs(place: Place, by: Caller) -> list[tuple[str, str, str]]:
+    here = address(place)
+    return [
+        (_("Overview"), here, ""),
+        *((label, f"{here}/-/{word}", "") for word, label in _words(place, by)),
+    ]
+
+
+def _words(place: Place, by: Caller) -> list[tuple[str, str]]:
+    """What follows the `-` in the addresses of its other pages, and what they are called."""
     words = []
-    if not isinstance(place, Container) and granting.may_see_members(place, by=by):
-        words.append("members")
-    if isinstance(place, Entity) and looks:
-        words.append("robots")
-    if isinstance(place, Entity) and looks:
-        words.append("audit")
-    return [*words, "settings"] if looks else words
+    if isinstance(place, Container):
+        words += [("tags", _("Tags")), ("history", _("History")), ("images", _("Images"))]
+    elif granting.may_see_members(place, by=by):
+        words.append(("members", _("Members")))
+    if not may_look_into(by, place):
+        return words
+    if isinstance(place, Entity):
+        words += [("robots", _("Robots")), ("audit", _("Audit trail"))]
+    return [*words, ("settings", _("Settings"))]

@@ -5,6 +5,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from shub.containers import naming
@@ -19,7 +21,11 @@ from shub.web.site import caller
 class RenamingForm(forms.Form):
     """The other name."""
 
-    to = forms.CharField(max_length=NAME_LENGTH, label="New name")
+    to = forms.CharField(
+        max_length=NAME_LENGTH,
+        label=gettext_lazy("New name"),
+        help_text=gettext_lazy("Lower-case letters, digits, and . _ - between them."),
+    )
 
 
 @login_required
@@ -38,7 +44,9 @@ def rename(request: HttpRequest, entity: str) -> HttpResponse:
         except Refusal as refusal:
             form.add_error("to", refusal.message)
         else:
-            messages.success(request, f"The entity is called {renamed.name} now.")
+            messages.success(
+                request, _("The entity is called %(name)s now.") % {"name": renamed.name}
+            )
             return redirect("rename-entity", renamed.name)
     former = found.former_names.order_by("-given_up_at")
     context = {**places.heading(found, by=by), "entity": found, "form": form, "former": former}

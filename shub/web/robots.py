@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -15,7 +16,7 @@ from shub.accounts import teams
 from shub.accounts.models import Entity, Team
 from shub.containers import granting, robots
 from shub.containers.models import Role
-from shub.web import places
+from shub.web import client_commands, places
 from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller
 from shub.web.token_forms import ScopedTokenForm
@@ -24,8 +25,16 @@ from shub.web.token_forms import ScopedTokenForm
 class NewRobotForm(forms.Form):
     """A robot's name, and its role where it belongs."""
 
-    name = forms.CharField(max_length=100, help_text="such as ci")
-    role = forms.TypedChoiceField(choices=Role.choices, coerce=int, initial=Role.WRITER)
+    name = forms.CharField(
+        max_length=100, label=gettext_lazy("Name"), help_text=gettext_lazy("such as ci")
+    )
+    role = forms.TypedChoiceField(
+        choices=Role.choices,
+        coerce=int,
+        initial=Role.WRITER,
+        label=gettext_lazy("Role"),
+        help_text=gettext_lazy("A job that builds and pushes is a writer."),
+    )
 
     def __init__(self, *args: Any, roles: list[Role] | None, **kwargs: Any) -> None:
         """Without roles: a team's, which may what the team's members may."""
@@ -96,6 +105,7 @@ def show_robot(request: HttpRequest, robot: str, entity: str = "", team: str = "
             "tokens": found.tokens.recent().select_related("entity").order_by("-created_at"),
             "form": form,
             "text": text,
+            "logins": client_commands.login_commands(),
             "may_keep": robots.may_keep(home, by=by),
             "revoke_below": f"{_page(home)}/{robots.name_of(found)}/tokens",
         },
@@ -114,7 +124,7 @@ def revoke_token(
     attempt(
         request,
         lambda: robots.revoke_token(robot=found, public_id=public_id, by=by),
-        done="The token is revoked: whoever has it can no longer use it.",
+        done=_("The token is revoked: whoever has it can no longer use it."),
     )
     return redirect(f"{_page(home)}/{robots.name_of(found)}")
 
@@ -129,7 +139,7 @@ def remove(request: HttpRequest, robot: str, entity: str = "", team: str = "") -
     attempt(
         request,
         lambda: robots.remove(home=home, robot=found, by=by),
-        done=f"The robot {found.username} is removed, and its tokens with it.",
+        done=_("The robot %(name)s is removed, and its tokens with it.") % {"name": found.username},
     )
     return redirect(_page(home))
 
@@ -153,7 +163,7 @@ def _heading(request: HttpRequest, home: Entity | Team) -> dict[str, Any]:
             **robots_page,
             "place": home,
             "here": reverse("team", args=[home.name]),
-            "above": [("Teams", reverse("teams"))],
+            "above": [(_("Teams"), reverse("teams"))],
             "tabs": [
                 (_("Overview"), reverse("team", args=[home.name]), ""),
                 (_("Robots"), _page(home), ""),

@@ -12,6 +12,9 @@ from shub.accounts.models import User
 from shub.client_address import client_address
 from shub.web import indexing, theme
 
+# Of a page's number: what is longer is none.
+MOST_DIGITS = 6
+
 
 def registry(request: HttpRequest) -> dict[str, Any]:
     """The registry's name, its public address and its looks, and what may be said of the page
@@ -37,3 +40,9 @@ def signed_in(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
+
+
+def page_number(request: HttpRequest) -> int:
+    """Which page of a list is asked for; the first for what is no number."""
+    asked = request.GET.get("page", "")
+    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= MOST_DIGITS else 1

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,37 +23,48 @@ from shub.web.site import caller, signed_in
 Role = TeamMembership.Role
 
 ROLES = [
-    (Role.MEMBER.value, "member: pushes into the team's entity"),
-    (Role.OWNER.value, "owner: decides who is in the team, too"),
+    (Role.MEMBER.value, gettext_lazy("member: pushes into the team's entity")),
+    (Role.OWNER.value, gettext_lazy("owner: decides who is in the team, too")),
 ]
 
-LIVES = [("1", "a day"), ("7", "a week"), ("30", "30 days")]
+LIVES = [
+    ("1", gettext_lazy("a day")),
+    ("7", gettext_lazy("a week")),
+    ("30", gettext_lazy("30 days")),
+]
 
 
 class NewTeamForm(forms.Form):
     """What the team and its entity are called."""
 
     name = forms.CharField(
-        max_length=128, help_text="of the team and of the entity that it pushes into"
+        max_length=128,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("of the team and of the entity that it pushes into"),
     )
-    description = forms.CharField(required=False, max_length=1000)
+    description = forms.CharField(
+        required=False, max_length=1000, label=gettext_lazy("Description (optional)")
+    )
 
 
 class NameForm(forms.Form):
     """Who is invited by name."""
 
-    username = forms.CharField(max_length=150, label="Sign-in name")
-    role = forms.ChoiceField(choices=ROLES, initial=Role.MEMBER)
+    username = forms.CharField(max_length=150, label=gettext_lazy("Sign-in name"))
+    role = forms.ChoiceField(choices=ROLES, initial=Role.MEMBER, label=gettext_lazy("Role"))
 
 
 class LinkForm(forms.Form):
     """Whom a link is for."""
 
     note = forms.CharField(
-        required=False, max_length=200, help_text="whom it is for; seen by the team's owners"
+        required=False,
+        max_length=200,
+        label=gettext_lazy("Note (optional)"),
+        help_text=gettext_lazy("whom it is for; seen by the team's owners"),
     )
-    role = forms.ChoiceField(choices=ROLES, initial=Role.MEMBER)
-    days = forms.ChoiceField(choices=LIVES, initial="7", label="Good for")
+    role = forms.ChoiceField(choices=ROLES, initial=Role.MEMBER, label=gettext_lazy("Role"))
+    days = forms.ChoiceField(choices=LIVES, initial="7", label=gettext_lazy("Good for"))
 
 
 class MemberForm(forms.Form):
@@ -72,7 +84,9 @@ def list_teams(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         team = made_by(form, lambda: teams.create(**form.cleaned_data, by=by))
         if team is not None:
-            messages.success(request, f"The team {team} is made, and you are its owner.")
+            messages.success(
+                request, _("The team %(team)s is made, and you are its owner.") % {"team": team}
+            )
             return redirect("team", team.name)
     return render(
         request,
@@ -110,7 +124,7 @@ def _render(request: HttpRequest, team: Team, **more: Any) -> HttpResponse:
             "team": team,
             "place": team,
             "here": reverse("team", args=[team.name]),
-            "above": [("Teams", reverse("teams"))],
+            "above": [(_("Teams"), reverse("teams"))],
             "tabs": _tabs(request, team),
             "members": team.memberships.select_related("user").order_by("-role", "user__username"),
             "entity": first(Entity.objects.filter(team=team)),
@@ -147,7 +161,8 @@ def set_role(request: HttpRequest, team: str) -> HttpResponse:
             lambda: teams.set_role(
                 team=found, username=asked["username"], role=asked["role"], by=by
             ),
-            done=f"{asked['username']} is {asked['role']} now.",
+            done=_("%(name)s is %(role)s now.")
+            % {"name": asked["username"], "role": asked["role"]},
         )
     return redirect("team", found.name)
 
@@ -164,7 +179,8 @@ def remove_member(request: HttpRequest, team: str) -> HttpResponse:
         attempt(
             request,
             lambda: teams.remove(team=found, username=username, by=by),
-            done=f"{username} is no longer in the team {found}.",
+            done=_("%(name)s is no longer in the team %(team)s.")
+            % {"name": username, "team": found},
         )
     if teams.visible_to(by).filter(pk=found.pk).exists():
         return redirect("team", found.name)
@@ -184,7 +200,8 @@ def invite_by_name(request: HttpRequest, team: str) -> HttpResponse:
     attempt(
         request,
         lambda: invitations.invite_by_name(team=found, **asked, by=by),
-        done=f"{asked['username']} is invited, and finds it on their page of teams.",
+        done=_("%(name)s is invited, and finds it on their page of teams.")
+        % {"name": asked["username"]},
     )
     return redirect("team", found.name)
 
@@ -222,6 +239,6 @@ def withdraw(request: HttpRequest, team: str, public_id: str) -> HttpResponse:
     attempt(
         request,
         lambda: invitations.withdraw(public_id=public_id, by=by),
-        done="The invitation is withdrawn.",
+        done=_("The invitation is withdrawn."),
     )
     return redirect("team", found.name)

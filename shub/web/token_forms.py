@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from shub.accounts import tokens
 from shub.accounts.callers import Caller
@@ -12,14 +13,29 @@ from shub.accounts.models import Entity, Token, User
 from shub.containers import namespaces
 from shub.errors import Refusal
 
-LIVES = [("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "does not expire")]
+LIVES = [
+    ("30", _("30 days")),
+    ("90", _("90 days")),
+    ("365", _("a year")),
+    ("", _("does not expire")),
+]
+
+# What a scope lets the client do that has the token.
+SCOPES = {
+    Token.Scope.PULL: _("pull: find and download images that you may see"),
+    Token.Scope.PUSH: _("push: send images and set tags where you may"),
+    Token.Scope.DELETE: _("delete: remove images and tags"),
+    Token.Scope.MANAGE: _("manage: change settings, members and who may see it"),
+}
 
 
 class NewTokenForm(forms.Form):
     """What a token is called, and how long it lives."""
 
-    name = forms.CharField(max_length=100, label="Name", help_text="to know it by later")
-    days = forms.ChoiceField(choices=LIVES, required=False, initial="90", label="Life")
+    name = forms.CharField(
+        max_length=100, label=_("Name"), help_text=_("to know it by later, such as laptop")
+    )
+    days = forms.ChoiceField(choices=LIVES, required=False, initial="90", label=_("Expires after"))
 
     @property
     def expires_at(self) -> datetime | None:
@@ -34,7 +50,7 @@ class NewTokenForm(forms.Form):
         """
         user = by.known
         scopes = allowed_scopes(user) if user.is_auditor else tokens.DEFAULT_SCOPES
-        _, text = tokens.issue(
+        _token, text = tokens.issue(
             user=user,
             name=self.cleaned_data["name"],
             expires_at=self.expires_at,
@@ -51,13 +67,13 @@ class ScopedTokenForm(NewTokenForm):
         choices=Token.Scope.choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        label="Good for",
+        label=_("Good for"),
     )
     bound_to = forms.CharField(
         required=False,
         max_length=300,
-        label="Only in",
-        help_text="ENTITY or ENTITY/COLLECTION; empty: wherever its account may",
+        label=_("Only in (optional)"),
+        help_text=_("ENTITY or ENTITY/COLLECTION; empty: wherever its account may"),
     )
 
     def __init__(self, *args: Any, user: User, by: Caller, **kwargs: Any) -> None:
@@ -65,7 +81,7 @@ class ScopedTokenForm(NewTokenForm):
         self.user, self.by = user, by
         allowed = allowed_scopes(user)
         scopes: Any = self.fields["scopes"]
-        scopes.choices = [choice for choice in Token.Scope.choices if choice[0] in allowed]
+        scopes.choices = [(each.value, words) for each, words in SCOPES.items() if each in allowed]
         scopes.initial = [scope for scope in tokens.DEFAULT_SCOPES if scope in allowed]
 
     def clean_bound_to(self) -> tuple[Entity | None, str]:
@@ -73,7 +89,7 @@ class ScopedTokenForm(NewTokenForm):
         text = self.cleaned_data["bound_to"].strip().strip("/")
         if not text:
             return None, ""
-        name, _, collection = text.partition("/")
+        name, _slash, collection = text.partition("/")
         try:
             return namespaces.find_entity(name, by=self.by), collection
         except Refusal as refusal:

@@ -3,10 +3,12 @@
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from shub.accounts import tokens
+from shub.web import client_commands
 from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller, signed_in
 from shub.web.token_forms import NewTokenForm, ScopedTokenForm
@@ -32,6 +34,7 @@ def list_tokens(request: HttpRequest) -> HttpResponse:
             "file_form": NewTokenForm(auto_id="file_%s", initial={"name": "remote.yaml"}),
             "tokens": user.tokens.recent().select_related("entity").order_by("-created_at"),
             "text": text,
+            "logins": client_commands.login_commands(),
         },
     )
 
@@ -44,6 +47,6 @@ def revoke(request: HttpRequest, public_id: str) -> HttpResponse:
     attempt(
         request,
         lambda: tokens.revoke(public_id=public_id, user=signed_in(request), by=caller(request)),
-        done="The token is revoked: whoever has it can no longer use it.",
+        done=_("The token is revoked: whoever has it can no longer use it."),
     )
     return redirect("tokens")

@@ -8,18 +8,24 @@ from shub.web import (
     collection,
     container,
     entity,
+    history,
     home,
+    image,
+    images,
     indexing,
     invitations,
     members,
     own_account,
     place_settings,
+    readme,
     remote_file,
+    removing,
     renaming,
     returning,
     robots,
     search,
     setup,
+    tags,
     teams,
     theme,
     tokens,
@@ -33,7 +39,14 @@ class NameConverter(StringConverter):
     regex = "[^/\0]+"
 
 
+class DigestConverter(StringConverter):
+    """The hex of a SHA-256."""
+
+    regex = "[0-9a-f]{64}"
+
+
 register_converter(NameConverter, "name")
+register_converter(DigestConverter, "digest")
 
 ENTITY = "library/<name:entity>"
 COLLECTION = f"{ENTITY}/<name:collection>"
@@ -70,6 +83,19 @@ def settings_pages(route: str, of: str) -> list[URLPattern]:
     return [
         path(f"{route}/-/settings", place_settings.show, name=f"{of}-settings"),
         path(f"{route}/-/description", place_settings.describe, name=f"{of}-description"),
+        path(f"{route}/-/readme", readme.edit, name=f"{of}-readme"),
+        path(f"{route}/-/readme/preview", readme.preview, name=f"{of}-readme-preview"),
+        *removed_pages(route, of),
+    ]
+
+
+def removed_pages(route: str, of: str) -> list[URLPattern]:
+    """What was removed there, and can be brought back."""
+    one = f"{route}/-/removed/<name:public_id>"
+    return [
+        path(f"{route}/-/removed", removing.list_removed, name=f"{of}-removed"),
+        path(f"{one}/restore", removing.restore, name=f"{of}-restore"),
+        path(f"{one}/for-good", removing.remove_for_good, name=f"{of}-remove-for-good"),
     ]
 
 
@@ -148,7 +174,20 @@ urlpatterns = [
         f"{CONTAINER}/-/visibility", place_settings.change_visibility, name="container-visibility"
     ),
     path(f"{CONTAINER}/-/frozen", place_settings.freeze, name="freeze-container"),
-    path(f"{CONTAINER}/-/tags/frozen", place_settings.freeze_tag, name="freeze-tag"),
+    path(f"{CONTAINER}/-/tags", tags.show_all, name="tags"),
+    path(f"{CONTAINER}/-/tags/<name:tag>", tags.show_one, name="tag"),
+    path(f"{CONTAINER}/-/tags/<name:tag>/remove", tags.remove, name="remove-tag"),
+    path(f"{CONTAINER}/-/history", history.show, name="history"),
+    path(f"{CONTAINER}/-/images", images.show, name="images"),
+    path(f"{CONTAINER}/-/images/sha256.<digest:digest>", image.show, name="image"),
+    path(f"{CONTAINER}/-/images/sha256.<digest:digest>/download", image.download, name="download"),
+    path(f"{CONTAINER}/-/images/sha256.<digest:digest>/tag", image.tag, name="tag-image"),
+    path(f"{CONTAINER}/-/tags/<name:tag>/frozen", place_settings.freeze_tag, name="freeze-tag"),
+    path(f"{COLLECTION}/-/remove", removing.remove, name="remove-collection"),
+    path(f"{CONTAINER}/-/remove", removing.remove, name="remove-container"),
+    path(
+        f"{CONTAINER}/-/images/sha256.<digest:digest>/remove", removing.remove, name="remove-image"
+    ),
     path(ENTITY, entity.show, name="entity"),
     path(COLLECTION, collection.show, name="collection"),
     path(CONTAINER, container.show, name="container"),

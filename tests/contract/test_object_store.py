@@ -559,6 +559,11 @@ def test_an_object_comes_as_a_download_of_no_media_type(store: ObjectStore, wire
         assert answer.headers["content-type"] == "application/octet-stream"
         assert answer.headers["content-disposition"] == "attachment"
 
+    named = wire.get(store.object_address(key, filename="gcc_13.2.sif"))
+    assert named.headers["content-disposition"] == 'attachment; filename="gcc_13.2.sif"'
+    with pytest.raises(ValueError):
+        store.object_address(key, filename='a"; x="b')
+
 
 def test_an_object_may_be_fetched_until_its_address_expires(
     store: ObjectStore, wire: Wire, settings: object

@@ -398,7 +398,26 @@ for prefix in ("", "api/"):
     )
 
 # ── pages: for everybody ──
-page("GET POST", "", EVERYBODY, "site", to("/"))
+page("GET", "", EVERYBODY, "site", to("/"))
+page("POST", "", EVERYBODY, "site", to("/", {}), success=405)
+page("GET", "search", EVERYBODY, "container", to("/search?q={container}"), note="by name")
+page("GET", "search", EVERYBODY, "container", to("/search?entity={entity}"), note="by entity")
+page("POST", "search", EVERYBODY, "site", to("/search", {}), success=405)
+page("GET", "setup", EVERYBODY, "site", to("/setup"))
+page("POST", "setup", EVERYBODY, "site", to("/setup", {}), success=405)
+page("GET", "theme", EVERYBODY, "site", to("/theme"), success=405)
+page("POST", "theme", EVERYBODY, "site", to("/theme", {"theme": "dark"}), success=302)
+page("GET", "account/containers", SIGNED_IN_OWN, "site", to("/account/containers"), success=302)
+page(
+    "POST",
+    "account/containers",
+    SIGNED_IN_OWN,
+    "site",
+    to("/account/containers", {}),
+    success=405,
+)
+page("GET", "admin-area/", SEES_ALL, "site", to("/admin-area/"), lacking=404)
+page("POST", "admin-area/", SEES_ALL, "site", to("/admin-area/", {}), success=405, lacking=405)
 page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
 page("GET", "setup", EVERYBODY, "site", to("/setup"))
 page("GET", "setup", EVERYBODY, "site", to("/setup", None, **{"HX-Request": "true"}), note="a part")
@@ -415,7 +434,7 @@ def form(route: str, need: Need, kind: str, body: Any, **options: Any) -> None:
     address = f"/{route}".replace("<", "{").replace(">", "}")
     make = body if callable(body) else to(address.replace("{team}", "{entity}"), body)
     page("POST", route, need, kind, make, **{"success": 302, "changes": True, **options})
-    somewhere = re.sub(r"<(grant|public_id)>", "0", route)
+    somewhere = re.sub(r"<(grant|public_id|tag)>", "0", route)
     page(
         "GET",
         route,
@@ -742,6 +761,42 @@ for route, kind in ((ENTITY, "entity"), (COLLECTION, "collection"), (CONTAINER, 
         success=405,
     )
     form(f"{route}/-/description", MANAGES, kind, {"description": "brand-new"})
+    page("GET", f"{route}/-/readme", MANAGES, kind, to(f"{address}/-/readme"))
+    page(
+        "POST",
+        f"{route}/-/readme",
+        MANAGES,
+        kind,
+        success=302,
+        changes=True,
+        ask=to(f"{address}/-/readme", {"text": "brand-new"}),
+    )
+    form(f"{route}/-/readme/preview", MANAGES, kind, {"text": "new"}, success=200, changes=False)
+    page("GET", f"{route}/-/removed", LOOKS_INTO, kind, to(f"{address}/-/removed"))
+    page(
+        "POST",
+        f"{route}/-/removed",
+        SIGNED_IN_OWN,
+        kind,
+        to(f"{address}/-/removed", {}),
+        success=405,
+    )
+    form(
+        f"{route}/-/removed/<public_id>/restore",
+        LOOKS_INTO,
+        kind,
+        changes=False,
+        body=to(f"{address}/-/removed/{NO_ID}/restore", {}),
+    )
+    for method in ("GET", "POST"):
+        page(
+            method,
+            f"{route}/-/removed/<public_id>/for-good",
+            LOOKS_INTO,
+            kind,
+            to(f"{address}/-/removed/{NO_ID}/for-good", {} if method == "POST" else None),
+            success=404,
+        )
     if kind != "container":
         page("GET", f"{route}/-/members", HAS_ROLE, kind, to(f"{address}/-/members"))
         page(
@@ -824,10 +879,46 @@ def other_visibility(scene: Scene) -> Ask:
     return Ask(address, {"visibility": narrower})
 
 
+IMAGE = "-/images/sha256.<digest>"
+WITHIN = "/library/{entity}/{collection}/{container}"
+for route, given, status in (
+    ("-/tags", "-/tags", 200),
+    ("-/tags/<tag>", "-/tags/latest", 200),
+    ("-/history", "-/history", 200),
+    ("-/images", "-/images", 200),
+    (IMAGE, "-/images/sha256.{digest}", 200),
+    (f"{IMAGE}/download", "-/images/sha256.{digest}/download", 303),
+):
+    at = f"{WITHIN}/{given}"
+    page("GET", f"{CONTAINER}/{route}", SEES, "container", to(at), success=status)
+    page("POST", f"{CONTAINER}/{route}", EVERYBODY, "container", to(at, {}), success=405)
+form(
+    f"{CONTAINER}/{IMAGE}/tag",
+    PUSHES,
+    "container",
+    to(f"{WITHIN}/-/images/sha256.{{digest}}/tag", {"name": "brand-new"}),
+)
 form(f"{COLLECTION}/-/visibility", MANAGES, "collection", other_visibility)
 form(f"{CONTAINER}/-/visibility", MANAGES, "open container", {"visibility": "private"})
 form(f"{CONTAINER}/-/frozen", MANAGES, "container", {"frozen": "yes"})
-form(f"{CONTAINER}/-/tags/frozen", MANAGES, "container", {"frozen": "yes", "tag": "latest"})
+form(
+    f"{CONTAINER}/-/tags/<tag>/frozen",
+    MANAGES,
+    "container",
+    to("/library/{entity}/{collection}/{container}/-/tags/latest/frozen", {"frozen": "yes"}),
+)
+for route, kind, need in ((COLLECTION, "collection", OWNS), (CONTAINER, "container", MANAGES)):
+    address = f"/{route}".replace("<", "{").replace(">", "}")
+    page("GET", f"{route}/-/remove", need, kind, to(f"{address}/-/remove"))
+    page(
+        "POST",
+        f"{route}/-/remove",
+        need,
+        kind,
+        success=302,
+        changes=True,
+        ask=to(f"{address}/-/remove", {}),
+    )
 page("GET", f"{ENTITY}/-/audit", LOOKS_INTO, "entity", to("/library/{entity}/-/audit"), lacking=404)
 own("POST", f"{ENTITY}/-/audit", 405)
 page("GET", f"{ENTITY}/-/rename", OWNS, "entity", to("/library/{entity}/-/rename"), lacking=404)

@@ -94,7 +94,7 @@ class Quickstart:
             *options,
         ]
 
-    def start(self, *options: str) -> dict[str, Any]:
+    def start(self, *options: str, seconds: float = START_SECONDS) -> dict[str, Any]:
         """Start it and wait until it is ready; what the ready file says."""
         stale = self.ready_file.stat().st_ino if self.ready_file.exists() else None
         self.process = subprocess.Popen(
@@ -106,7 +106,7 @@ class Quickstart:
             stderr=subprocess.PIPE,
             text=True,
         )
-        patience = time.monotonic() + START_SECONDS
+        patience = time.monotonic() + seconds
         while not self.ready_file.exists() or self.ready_file.stat().st_ino == stale:
             if self.process.poll() is not None:
                 status = self.process.returncode

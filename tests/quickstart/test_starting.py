@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,26 @@ def check_announcement(said: str, facts: dict[str, str], data_dir: Path) -> None
     written = (data_dir / "client/remote.yaml").read_text()
     assert f"URI: //{facts['url'].removeprefix('http://')}\n" in written
     assert f"Token: {facts['token']}\n" in written
+
+
+def test_static_files_are_collected_once_and_come_compressed_under_hashed_names(
+    used: Used,
+) -> None:
+    quickstart = used()
+    stamp = quickstart.data_dir / "static/collected"
+    collected = stamp.stat().st_mtime_ns
+    with running(quickstart):
+        assert stamp.stat().st_mtime_ns == collected
+        home = f"http://127.0.0.1:{quickstart.port}/"
+        with urllib.request.urlopen(home, timeout=10) as page:
+            found = re.search(
+                r'href="/(static/web/pages\.[0-9a-f]{12}\.css)"', page.read().decode()
+            )
+        assert found
+        asked = urllib.request.Request(home + found[1], headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(asked, timeout=10) as style:
+            assert style.headers["Content-Encoding"] == "gzip"
+            assert "immutable" in style.headers["Cache-Control"]
 
 
 def test_data_token_and_password_survive_a_restart(used: Used) -> None:

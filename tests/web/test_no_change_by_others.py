@@ -26,7 +26,7 @@ def world(mara: Person, otto: Person) -> dict[str, str]:
     return {
         "entity": "mara", "collection": "tools", "container": "gcc", "team": "lab",
         "robot": "ci", "grant": str(grant.pk), "public_id": mara.token.public_id,
-        "secret": "x" * 43,
+        "secret": "x" * 43, "tag": "latest", "digest": "5f" * 32,
     }  # fmt: skip
 
 
@@ -37,7 +37,8 @@ def addresses(world: dict[str, str]) -> Iterator[str]:
             continue  # another package's pages, included as they are
         route = str(pattern.pattern)
         for part, value in world.items():
-            route = route.replace(f"<name:{part}>", value).replace(f"<int:{part}>", value)
+            for kind in ("name", "int", "digest"):
+                route = route.replace(f"<{kind}:{part}>", value)
         assert "<" not in route, route
         yield f"/{route}"
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0010_retired"),
-        ("containers", "0010_pending_from_where"),
+        ("containers", "0011_removed"),
     ]
 
     operations = [

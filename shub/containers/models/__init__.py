@@ -8,6 +8,8 @@ from shub.containers.models.grant import Grant, Role
 from shub.containers.models.image import Image
 from shub.containers.models.read_only import ReadOnly
 from shub.containers.models.readme import Readme
+from shub.containers.models.removable import not_removed
+from shub.containers.models.removed import RemovedImage
 from shub.containers.models.tag import PendingTag, Tag, TagMove
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "PendingTag",
     "ReadOnly",
     "Readme",
+    "RemovedImage",
     "Role",
     "Tag",
     "TagMove",
     "Visibility",
+    "not_removed",
 ]

@@ -6,6 +6,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from shub.accounts.models import Entity
+from shub.containers.models.removable import (
+    Removable,
+    not_removed,
+    removable_indexes,
+    removable_rules,
+)
 from shub.names import NAME_LENGTH, NAME_PATTERN
 from shub.public_ids import PublicIdField, public_id_rules
 
@@ -18,11 +24,11 @@ class Visibility(models.TextChoices):
     PRIVATE = "private", "private: those who have a role here"
 
 
-class Collection(models.Model):
+class Collection(Removable):
     """A set of containers. Visibility belongs to it."""
 
     public_id = PublicIdField()
-    # The unique constraint below leads with the entity: an index of its own would only mislead.
+    # The indexes below lead with the entity: one of its own would only mislead.
     entity = models.ForeignKey(
         Entity, on_delete=models.PROTECT, related_name="collections", db_index=False
     )
@@ -46,8 +52,23 @@ class Collection(models.Model):
                 condition=Q(visibility__in=["public", "internal", "private"]),
                 name="collection_visibility_known",
             ),
-            models.UniqueConstraint(fields=["entity", "name"], name="collection_once_in_entity"),
+            models.UniqueConstraint(
+                fields=["entity", "name"],
+                condition=not_removed(""),
+                name="collection_once_in_entity",
+            ),
+            *removable_rules("collection"),
+        ]
+        indexes = [
+            # Removed ones too, which the constraint's index does not know.
+            models.Index(fields=["entity", "removed_at"], name="collection_of_entity"),
+            *removable_indexes("collection"),
         ]
 
     def __str__(self) -> str:
         return f"{self.entity.name}/{self.name}"
+
+    @property
+    def is_removed(self) -> bool:
+        """It is there for nobody."""
+        return self.removed_at is not None

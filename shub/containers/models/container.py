@@ -6,11 +6,17 @@ from django.db.models import Q
 from django.utils import timezone
 
 from shub.containers.models.collection import Collection, Visibility
+from shub.containers.models.removable import (
+    Removable,
+    not_removed,
+    removable_indexes,
+    removable_rules,
+)
 from shub.names import NAME_LENGTH, NAME_PATTERN
 from shub.public_ids import PublicIdField, public_id_rules
 
 
-class Container(models.Model):
+class Container(Removable):
     """A name under which images are pushed.
 
     Its visibility can be narrower than its collection's, never wider: of the two the narrower one
@@ -50,8 +56,16 @@ class Container(models.Model):
                 name="container_visibility_known",
             ),
             models.UniqueConstraint(
-                fields=["collection", "name"], name="container_once_in_collection"
+                fields=["collection", "name"],
+                condition=not_removed(""),
+                name="container_once_in_collection",
             ),
+            *removable_rules("container"),
+        ]
+        indexes = [
+            # Removed ones too, which the constraint's index does not know.
+            models.Index(fields=["collection", "removed_at"], name="container_of_collection"),
+            *removable_indexes("container"),
         ]
 
     def __str__(self) -> str:
@@ -61,3 +75,8 @@ class Container(models.Model):
     def narrowest_visibility(self) -> str:
         """The visibility that counts: its own, or its collection's where that is narrower."""
         return max(self.visibility, self.collection.visibility, key=["", *Visibility].index)
+
+    @property
+    def is_removed(self) -> bool:
+        """It is there for nobody: removed itself, or with its collection."""
+        return self.removed_at is not None or self.collection.is_removed

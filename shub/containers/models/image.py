@@ -15,22 +15,12 @@ from shub.sif import Facts
 FACTS = ("arch", "signed", "fingerprints", "encrypted", "sif_id", "unread")
 
 
-class Image(models.Model):
-    """One SIF file in one container.
+class ImageFacts(models.Model):
+    """What an image is, wherever its row stands."""
 
-    It begins as a claim (no blob) when a client announces it, and counts for readers once its blob
-    is proven. What the SIF says of itself (`arch` … `sif_id`) is read from the stored bytes, never
-    believed from a client; empty until then. What is not understood is kept, and named in `unread`.
-    """
+    container: models.ForeignKey[Container, Container]
 
-    public_id = PublicIdField()
-    container = models.ForeignKey(
-        Container, on_delete=models.PROTECT, related_name="images", db_index=False
-    )
     digest = models.CharField(max_length=64, db_collation="C", help_text="hex of SHA-256")
-    blob = models.ForeignKey(
-        Blob, null=True, blank=True, on_delete=models.PROTECT, related_name="images"
-    )
     description = models.TextField(blank=True)
     arch = models.CharField(max_length=16, blank=True, help_text="Go's name; empty: unknown")
     signed = models.BooleanField(default=False)
@@ -52,6 +42,34 @@ class Image(models.Model):
     )
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.container}:{self.hash}"
+
+    @property
+    def hash(self) -> str:
+        """The hash as the library's clients write it."""
+        return f"sha256.{self.digest}"
+
+
+class Image(ImageFacts):
+    """One SIF file in one container.
+
+    It begins as a claim (no blob) when a client announces it, and counts for readers once its blob
+    is proven. What the SIF says of itself (`arch` … `sif_id`) is read from the stored bytes, never
+    believed from a client; empty until then. What is not understood is kept, and named in `unread`.
+    """
+
+    public_id = PublicIdField()
+    container = models.ForeignKey(
+        Container, on_delete=models.PROTECT, related_name="images", db_index=False
+    )
+    blob = models.ForeignKey(
+        Blob, null=True, blank=True, on_delete=models.PROTECT, related_name="images"
+    )
+
+    class Meta:
         constraints = [
             *public_id_rules("image"),
             models.CheckConstraint(
@@ -70,10 +88,7 @@ class Image(models.Model):
             models.Index(fields=["digest"], name="image_by_digest"),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.container}:{self.hash}"
-
-    def take(self, blob: Blob, facts: "Facts | Image") -> None:
+    def take(self, blob: Blob, facts: Facts | ImageFacts) -> None:
         """Have these bytes, and what they say of themselves: as read, or as of an equal image."""
         self.blob = blob
         self.arch = facts.arch
@@ -83,11 +98,6 @@ class Image(models.Model):
         self.sif_id = facts.sif_id
         self.unread = list(facts.unread)
         self.save(update_fields=["blob", *FACTS])
-
-    @property
-    def hash(self) -> str:
-        """The hash as the library's clients write it."""
-        return f"sha256.{self.digest}"
 
     @property
     def is_proven(self) -> bool:

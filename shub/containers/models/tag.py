@@ -36,6 +36,8 @@ class Tag(models.Model):
         ]
         indexes = [
             models.Index(fields=["container", "-moved_at"], name="tag_newest_first"),
+            # People search by the beginning of one, too.
+            models.Index(fields=["name"], name="tag_by_name"),
         ]
 
     def __str__(self) -> str:
@@ -67,6 +69,7 @@ class TagMove(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["container", "name", "-moved_at"], name="tag_history"),
+            models.Index(fields=["container", "-id"], name="tag_moves_newest_first"),
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from django import forms
 from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from shub.names import NAME_LENGTH
 from shub.web.signin.arrivals import check_free, in_domain, invitation_of
@@ -25,7 +26,7 @@ class SignInForm(LoginForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["login"].label = "Sign-in name"
+        self.fields["login"].label = _("Sign-in name")
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
         # The page of its own, which the form's help text would lead to, has a link below the form.
@@ -39,10 +40,10 @@ class SignInForm(LoginForm):
 def entity_field() -> forms.CharField:
     """For whoever's entity cannot be called like them."""
     return forms.CharField(
-        label="Entity name (optional)",
+        label=_("Entity name (optional)"),
         required=False,
         max_length=NAME_LENGTH,
-        help_text=(
+        help_text=_(
             "The first part of your images' names: library://NAME/… Leave it empty for your "
             "sign-in name in lower case."
         ),
@@ -54,13 +55,13 @@ class Arrival(forms.Form):
 
     def arrange(self) -> None:
         """Our words and our order."""
-        self.fields["username"].label = "Sign-in name"
+        self.fields["username"].label = _("Sign-in name")
         self.fields["entity_name"] = entity_field()
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
         if settings.REGISTRATION == "domain" and "email" in self.fields:
             domains = ", ".join(settings.REGISTRATION_DOMAINS)
-            self.fields["email"].help_text = f"At one of: {domains}"
+            self.fields["email"].help_text = _("At one of: %(domains)s") % {"domains": domains}
         first = [name for name in ("username", "entity_name", "email") if name in self.fields]
         self.order_fields(first)
 
@@ -88,7 +89,7 @@ class RegistrationForm(Arrival, SignupForm):
         """In one of the site's domains, where those are who may come; the invited come anyhow."""
         email: str = super().clean_email()
         if settings.REGISTRATION == "domain" and not (in_domain(email) or self.invited):
-            raise ValidationError("This site takes addresses of its own domains only.")
+            raise ValidationError(_("This site takes addresses of its own domains only."))
         return email
 
     def clean(self) -> dict[str, Any]:

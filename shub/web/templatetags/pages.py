@@ -1,19 +1,25 @@
 """How pages write sizes, moments, counts, hashes and commands."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
-from django.core.paginator import Page
+from django.contrib.messages.storage.base import Message
 from django.http import QueryDict
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from shub.accounts.models import Token
+from shub.containers.contents import GridRow
+from shub.containers.models import Tag
+from shub.rows import Page
 
 register = template.Library()
 
@@ -25,6 +31,12 @@ NO_BREAK = "\u00a0"
 
 # Of the first day, a moment is told as its age; later ones are, too, but by one unit only.
 JUST_NOW_SECONDS = 60
+
+# Time enough to make another token, and to put it where the old one is.
+SOON = timedelta(days=7)
+
+# Before the address, in the tags of a message that can be undone.
+UNDO = "undo "
 
 # Eight digits tell the images of a container apart, and fit into a table.
 SHORT = 8
@@ -104,6 +116,42 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", THIN)
 
 
+@register.filter
+def by_arch(row: GridRow, arches: Sequence[str]) -> list[tuple[str, Tag | None]]:
+    """The cells of a tag grid's row, each with its arch; None where the name lacks it."""
+    return list(zip(arches, row.cells, strict=True))
+
+
+@register.filter
+def less(total: int, named: Sequence[Any]) -> int:
+    """How many there are besides those that are named."""
+    return total - len(named)
+
+
+@register.simple_tag
+def marked(text: str, spans: Sequence[tuple[int, int]], most: int = 0) -> SafeString:
+    """The text with these pieces of it marked; with `most`, so many characters round the first.
+
+    >>> marked("samtools", [(0, 3)])
+    '<mark>sam</mark>tools'
+    """
+    start = max(spans[0][0] - most // 4, 0) if most and spans else 0
+    end = min(start + most, len(text)) if most else len(text)
+    pieces, at = [format_html("{}", "…" if start else "")], start
+    for low, high in spans:
+        if start <= low and high <= end:
+            pieces.append(format_html("{}<mark>{}</mark>", text[at:low], text[low:high]))
+            at = high
+    pieces.append(format_html("{}{}", text[at:end], "…" if end < len(text) else ""))
+    return format_html_join("", "{}", ((piece,) for piece in pieces))
+
+
+@register.filter
+def ends_soon(token: Token) -> bool:
+    """Whether it is time to make another in its place."""
+    return token.expires_at is not None and token.expires_at - timezone.now() < SOON
+
+
 @register.simple_tag
 def short_hash(digest: str) -> SafeString:
     """The first digits of an image's hash, whole on hover, after a mark that equal ones share."""
@@ -135,6 +183,13 @@ def icon(name: str) -> SafeString:
     )
 
 
+@register.filter
+def undo_address(message: Message) -> str:
+    """Where the form leads that undoes what the message tells; empty where there is none."""
+    tags = message.extra_tags or ""
+    return tags.removeprefix(UNDO) if tags.startswith(UNDO) else ""
+
+
 @register.inclusion_tag("web/parts/copyable.html")
 def copyable(text: str, label: str = "") -> dict[str, str]:
     """A command, with a button that copies it. `label` says what it is, to who cannot see."""
@@ -148,12 +203,12 @@ def visibility(name: str) -> dict[str, str]:
 
 
 @register.inclusion_tag("web/parts/pages.html", takes_context=True)
-def pages_of(context: dict[str, Any], page: Page) -> dict[str, Any]:
+def pages_of(context: dict[str, Any], page: Page[Any]) -> dict[str, Any]:
     """The ways to the other pages of a list; the rest of the query string stays."""
     query = context["request"].GET.copy()
     return {"page": page, "newer": _with_page(query, page, -1), "older": _with_page(query, page, 1)}
 
 
-def _with_page(query: QueryDict, page: Page, step: int) -> str:
+def _with_page(query: QueryDict, page: Page[Any], step: int) -> str:
     query["page"] = str(page.number + step)
     return f"?{query.urlencode()}"

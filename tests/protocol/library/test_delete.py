@@ -1,11 +1,13 @@
 """Deleting: what a reference means goes, whole, and nothing beside it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from shub.audit.models import Event
-from shub.containers.models import Blob, Collection, Image, PendingTag, Tag, TagMove
+from shub.containers.models import Blob, Collection, Image, PendingTag, RemovedImage, Tag, TagMove
 from shub.storage import ObjectStore
 from shub.uploads.models import Upload
 from tests.factories import Person
@@ -24,8 +26,9 @@ def _no_waiting(settings: Any, store: ObjectStore) -> None:
 
 
 def test_an_image_that_is_deleted_by_tag_goes_with_all_its_tags_and_its_bytes(
-    mara: Person, store: ObjectStore
+    mara: Person, store: ObjectStore, settings: Any
 ) -> None:
+    settings.REMOVED_KEEP_DAYS = 0
     image = wire(mara).push(PATH, sif_bytes(seed=1), "latest", "1.0")
     other = wire(mara).push(PATH, sif_bytes(seed=2), "2.0")
     answer = wire(mara).call("DELETE", f"/v1/images/{PATH}:latest?arch=amd64")
@@ -79,9 +82,40 @@ def test_by_hash_and_by_sif_id_the_arch_does_not_count(mara: Person) -> None:
         assert not Tag.objects.exists()
 
 
-def test_an_image_that_another_container_has_too_leaves_its_bytes(
+def test_the_bytes_of_a_deleted_image_stay_until_it_cannot_be_brought_back_any_more(
     mara: Person, store: ObjectStore
 ) -> None:
+    wire(mara).push(PATH, sif_bytes(), "latest")
+    assert wire(mara).call("DELETE", f"/v1/images/{PATH}:latest?arch=amd64").status == 200
+    sweep()
+    assert len(stored_keys(store)) == 1
+    assert Blob.objects.get().state == "proven"
+    RemovedImage.objects.update(kept_until=timezone.now() - timedelta(seconds=1))
+    sweep()
+    assert stored_keys(store) == []
+    assert not RemovedImage.objects.exists()
+    assert Blob.objects.get().state == "gone"
+
+
+def test_a_deleted_image_is_pushed_again_as_a_new_one(mara: Person, store: ObjectStore) -> None:
+    image = wire(mara).push(PATH, sif_bytes(), "latest")
+    wire(mara).call("DELETE", f"/v1/images/{PATH}:latest?arch=amd64")
+    announced = wire(mara).announce(PATH, sif_bytes())
+    assert announced["uploaded"] is False, "what was removed is nothing to link to"
+    again = wire(mara).push(PATH, sif_bytes(), "latest")
+    assert again["id"] != image["id"]
+    assert wire().get(f"/v1/imagefile/{PATH}:latest").status == 303
+    sweep()
+    RemovedImage.objects.update(kept_until=timezone.now() - timedelta(seconds=1))
+    sweep()
+    assert len(stored_keys(store)) == 1
+    assert wire().get(f"/v1/imagefile/{PATH}:latest").status == 303
+
+
+def test_an_image_that_another_container_has_too_leaves_its_bytes(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.REMOVED_KEEP_DAYS = 0
     wire(mara).push(PATH, sif_bytes(), "latest")
     wire(mara).push("mara/tools/copy", sif_bytes(), "latest")
     wire(mara).call("DELETE", f"/v1/images/{PATH}:latest?arch=amd64")

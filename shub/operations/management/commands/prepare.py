@@ -10,10 +10,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from shub.errors import Unavailable
 from shub.storage import object_store
+from shub.web import assets
 
 
 class Command(BaseCommand):
-    help = "Bring the database to this version and make the bucket; safe to run at every start."
+    help = (
+        "Bring the database to this version, make the bucket, and collect the static files where "
+        "STATIC_ROOT names a folder; safe to run at every start."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -26,6 +30,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         self.stdout.write("The database is up to date.")
+        if settings.STATIC_ROOT:
+            self._collect()
         try:
             made = object_store().make_bucket()
             uploader = ""
@@ -44,3 +50,13 @@ class Command(BaseCommand):
         self.stdout.write(f"The bucket {settings.MINIO_BUCKET!r} {became}.")
         if uploader:
             self.stdout.write(f"The store's user {uploader!r} may upload to it, and only that.")
+
+    def _collect(self) -> None:
+        try:
+            collected = assets.collect()
+        except OSError as error:
+            raise CommandError(
+                f"STATIC_ROOT: {error.filename or settings.STATIC_ROOT}: {error.strerror}."
+            ) from error
+        became = "were collected" if collected else "are there"
+        self.stdout.write(f"The static files {became}.")

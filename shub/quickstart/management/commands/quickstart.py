@@ -55,9 +55,14 @@ class Command(BaseCommand):
             help="a JSON file that is there, for this user only, as long as the registry is ready: "
             "addresses, first password, token, keys and process ids",
         )
+        parser.add_argument(
+            "--demo",
+            action="store_true",
+            help="fill it with a demonstration site, whose accounts have one known password",
+        )
 
     def handle(self, *_args: Any, **given: Any) -> None:
-        names = ("data_dir", "bind", "store_bind", "external_host", "ready_file")
+        names = ("data_dir", "bind", "store_bind", "external_host", "ready_file", "demo")
         try:
             run(options.read_options(**{name: given[name] for name in names}), self.say)
         except CannotRun as failure:
