@@ -11,7 +11,7 @@ from shub.accounts.administrators import check_sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, User
 from shub.containers import usage
-from shub.containers.models import Blob, Image
+from shub.containers.models import Blob, Image, not_removed
 from shub.uploads import attempts
 from shub.uploads.models import Upload
 
@@ -35,7 +35,7 @@ class Stored:
     robots: int
     entities: int
     images: int
-    """Those whose bytes are there."""
+    """Those whose bytes are there, and that are not removed."""
     bytes: int
     """Of proven blobs; what several images share counts once."""
     largest: list[list[int]]
@@ -87,7 +87,9 @@ def _count(by: Caller) -> Stored:
     return Stored(
         **users,
         entities=Entity.objects.filter(retired_at__isnull=True).count(),
-        images=Image.objects.filter(blob__isnull=False).count(),
+        images=Image.objects.filter(
+            not_removed("container", "container__collection"), blob__isnull=False
+        ).count(),
         bytes=usage.bytes_of_the_site(),
         largest=[[each.entity.pk, each.bytes] for each in usage.by_entity(by=by, count=LARGEST)],
     )

@@ -90,12 +90,14 @@ def test_the_page_of_a_failure_quotes_the_id_that_the_log_has(
 def test_a_page_whose_database_is_away_says_so_and_asks_it_nothing_more(
     client: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
-    def away(*_: Any, **__: Any) -> None:
-        raise OperationalError("no connection")
-
-    monkeypatch.setattr(home, "collections_visible_to", away)
-    with django_assert_num_queries(0):
-        answer = client.get("/")
+    error = OperationalError("no connection")
+    fail_with(monkeypatch, error)
+    answer = client.get("/")
+    try:
+        raise error
+    except OperationalError:
+        with django_assert_num_queries(0):
+            assert failed(RequestFactory().get("/", headers=BROWSER)).status_code == 503
     text = answer.content.decode()
     assert answer.status_code == 503
     assert "database is away" in text
