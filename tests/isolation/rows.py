@@ -416,8 +416,6 @@ page(
     to("/account/containers", {}),
     success=405,
 )
-page("GET", "admin-area/", SEES_ALL, "site", to("/admin-area/"), lacking=404)
-page("POST", "admin-area/", SEES_ALL, "site", to("/admin-area/", {}), success=405, lacking=405)
 page("GET", "remote.yaml", EVERYBODY, "site", to("/remote.yaml"))
 page("GET", "setup", EVERYBODY, "site", to("/setup"))
 page("GET", "setup", EVERYBODY, "site", to("/setup", None, **{"HX-Request": "true"}), note="a part")
