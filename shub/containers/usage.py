@@ -30,14 +30,15 @@ FROM accounts_entity AS entity
 LEFT JOIN (
     SELECT entity_id, sum(size) AS bytes
     FROM (
-        SELECT DISTINCT collection.entity_id, blob.id, blob.size
+        SELECT DISTINCT collection.entity_id, image.blob_id
         FROM containers_image AS image
-        JOIN containers_blob AS blob ON blob.id = image.blob_id
         JOIN containers_container AS container
             ON container.id = image.container_id AND container.removed_at IS NULL
         JOIN containers_collection AS collection
             ON collection.id = container.collection_id AND collection.removed_at IS NULL
+        WHERE image.blob_id IS NOT NULL
     ) AS once
+    JOIN containers_blob AS blob ON blob.id = once.blob_id
     GROUP BY entity_id
 ) AS kept ON kept.entity_id = entity.id
 ORDER BY used DESC, entity.name

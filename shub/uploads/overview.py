@@ -38,6 +38,8 @@ class Stored:
     """Those whose bytes are there."""
     bytes: int
     """Of proven blobs; what several images share counts once."""
+    largest: list[list[int]]
+    """The LARGEST entities that store the most: key and bytes of each."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,18 @@ class Work:
 
 
 def stored(*, by: Caller) -> Stored:
-    """How much there is. One query, or six where it is counted anew."""
+    """How much there is. One query, or seven where it is counted anew."""
     check_sees_everything(by)
     cache = caches["default"]
     known = cache.get(_KEY)
     if isinstance(known, dict) and known.keys() == Stored.__dataclass_fields__.keys():
         return Stored(**known)
-    counted = _count()
+    counted = _count(by)
     cache.set(_KEY, asdict(counted), COUNTED_SECONDS)
     return counted
 
 
-def _count() -> Stored:
+def _count(by: Caller) -> Stored:
     robots = Q(robot_entity__isnull=False) | Q(robot_team__isnull=False)
     week = timezone.now() - timedelta(days=DAYS)
     users = User.objects.aggregate(
@@ -87,7 +89,18 @@ def _count() -> Stored:
         entities=Entity.objects.filter(retired_at__isnull=True).count(),
         images=Image.objects.filter(blob__isnull=False).count(),
         bytes=usage.bytes_of_the_site(),
+        largest=[[each.entity.pk, each.bytes] for each in usage.by_entity(by=by, count=LARGEST)],
     )
+
+
+def largest(counted: Stored) -> list[usage.Used]:
+    """The entities that store the most, with the quotas that they have now. One query."""
+    entities = Entity.objects.in_bulk([key for key, _ in counted.largest])
+    return [
+        usage.Used(entities[key], used, usage.quota_bytes(entities[key]))
+        for key, used in counted.largest
+        if key in entities
+    ]
 
 
 def work(*, by: Caller) -> Work:

@@ -359,6 +359,8 @@ def test_the_overview_counts_what_is_there(pushed: bytes, administrator: Person)
     stored = overview.stored(by=administrator.caller)
     assert (stored.people, stored.new_people, stored.images) == (3, 3, 4)
     assert stored.bytes == usage.bytes_of_the_site()
+    first = overview.largest(stored)[0]
+    assert (first.entity.name, first.bytes) == ("otto", usage.stored_bytes(first.entity))
     make_person("late")
     assert overview.stored(by=administrator.caller) == stored
     cache.clear()

@@ -196,5 +196,5 @@ def test_a_look_asks_as_often_however_much_somebody_has_sent(
         with CaptureQueriesContext(connection) as asked:
             assert look(browser).status_code == 200
         counts.append(len(asked))
-    # The session, the user, and what was asked for.
-    assert counts == [3, 3, 3]
+    # The session, the user, how many uploads there are, and what was asked for.
+    assert counts == [4, 4, 4]

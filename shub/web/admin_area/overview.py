@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from shub.containers import freezing, usage
+from shub.containers import freezing
 from shub.uploads import overview
 from shub.web.admin_area.frame import for_administrators, frame
 from shub.web.site import caller
@@ -15,14 +15,15 @@ from shub.web.site import caller
 def show(request: HttpRequest) -> HttpResponse:
     """The overview."""
     by = caller(request)
+    stored = overview.stored(by=by)
     return render(
         request,
         "web/admin_area/overview.html",
         {
             **frame(request),
-            "stored": overview.stored(by=by),
+            "stored": stored,
             "work": overview.work(by=by),
-            "largest": usage.by_entity(by=by, count=overview.LARGEST),
+            "largest": overview.largest(stored),
             "mode": freezing.read_only_mode(),
             "days": overview.DAYS,
             "counted_seconds": overview.COUNTED_SECONDS,
