@@ -890,6 +890,23 @@ for route, given, status in (
     at = f"{WITHIN}/{given}"
     page("GET", f"{CONTAINER}/{route}", SEES, "container", to(at), success=status)
     page("POST", f"{CONTAINER}/{route}", EVERYBODY, "container", to(at, {}), success=405)
+AN_IMAGE = f"{WITHIN}/-/images/sha256.{{digest}}"
+page("GET", f"{CONTAINER}/{IMAGE}/remove", DELETES, "container", to(f"{AN_IMAGE}/remove"))
+page(
+    "POST",
+    f"{CONTAINER}/{IMAGE}/remove",
+    DELETES,
+    "container",
+    success=302,
+    changes=True,
+    ask=to(f"{AN_IMAGE}/remove", {}),
+)
+form(
+    f"{CONTAINER}/-/tags/<tag>/remove",
+    DELETES,
+    "container",
+    to(f"{WITHIN}/-/tags/latest/remove", {}),
+)
 form(
     f"{CONTAINER}/{IMAGE}/tag",
     PUSHES,
