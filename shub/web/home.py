@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from shub.containers import browsing
+from shub.web.about import about
 from shub.web.site import caller, page_number
 
 MOST_RECENT = 8
@@ -19,6 +20,7 @@ def show(request: HttpRequest) -> HttpResponse:
         request,
         "web/home.html",
         {
+            "about": about(),
             "recent": browsing.recently_pushed(most=MOST_RECENT, by=by) if number == 1 else [],
             "page": browsing.collections(page=number, by=by),
         },
