@@ -293,5 +293,6 @@ def freeze_tag(
         form,
         lambda: freezing.set_tag_frozen(found, name=tag, frozen=frozen, by=caller(request)),
         done=(said if frozen else said_not) % {"tag": tag},
-        back="",
+        # The name's own page, where there is one: else all names.
+        back=f"/-/tags/{tag}" if found.tags.filter(name=tag).exists() else "/-/tags",
     )

@@ -140,19 +140,20 @@ def test_a_tag_is_frozen_on_the_page_of_its_container_by_who_manages_it(
 ) -> None:
     settings.VERIFY_WAIT_SECONDS = 0
     wire(mara).push("mara/tools/gcc", sif_bytes(), "1.0")
-    address, form = f"{CONTAINER}/-/tags/1.0/frozen", {"frozen": "yes"}
-    assert address not in forms_of(otto.browser.get(CONTAINER))
+    page = f"{CONTAINER}/-/tags/1.0"
+    address, form = f"{page}/frozen", {"frozen": "yes"}
+    assert address not in forms_of(otto.browser.get(page))
     assert otto.browser.post(address, form).status_code == 403
     assert Client().post(address, form)["Location"].startswith("/account/sign-in")
     assert not Tag.objects.get().is_frozen
-    assert address in forms_of(mara.browser.get(CONTAINER))
-    page = text_of(mara.browser.post(address, form, follow=True))
-    assert "The tag 1.0 is frozen." in page
-    assert "Unfreeze the tag 1.0" in page
+    assert address in forms_of(mara.browser.get(page))
+    frozen = text_of(mara.browser.post(address, form, follow=True))
+    assert "The tag 1.0 is frozen." in frozen
+    assert "Unfreeze tag" in frozen
     assert "icons.svg#frozen" in text_of(Client().get(CONTAINER))
     mara.browser.post(address, {"frozen": "no"})
     assert not Tag.objects.get().is_frozen
     unknown = address.replace("1.0", "9")
-    page = text_of(mara.browser.post(unknown, form, follow=True))
-    assert "There is no tag &#x27;9&#x27;" in page
+    refused = text_of(mara.browser.post(unknown, form, follow=True))
+    assert "There is no tag &#x27;9&#x27;" in refused
     assert mara.browser.post(address.replace("1.0", "a%00b"), form).status_code == 404
