@@ -123,7 +123,7 @@ def _drop_collection(collection: Collection) -> None:
 def _lock_past(container: Container) -> bool:
     """Whether it is past its time, and not brought back by somebody at this moment. In the order of
     who freezes: the collection, then the container."""
-    list(Collection.objects.select_for_update().filter(pk=container.collection_id))
+    list(Collection.objects.select_for_update(no_key=True).filter(pk=container.collection_id))
     list(Container.objects.select_for_update().filter(pk=container.pk))
     return containers_past().filter(pk=container.pk).exists()
 

@@ -163,7 +163,7 @@ def restore_image(*, public_id: str, by: Caller | None) -> RestoredImage:
     """Have the image there again, with those of its tags whose names are free.
 
     Where an equal one is there by now, only the tags come back. Conflict where the container is
-    frozen; OverQuota where there is no room.
+    frozen, or where the store has damaged the bytes; OverQuota where there is no room.
     """
     removed = _find(_every(IMAGE), public_id, by=by)
     check_writable()
@@ -219,7 +219,12 @@ def _restore_image(found: RemovedImage, *, by: Caller | None) -> RestoredImage:
         raise _missing(found.public_id)
     check_not_frozen(now)
     if image.blob_id is None:
-        image.take(found.blob, removed)
+        blob = blobs.keep(found.blob)
+        if blob is None:
+            raise Conflict(
+                f"The bytes of {found} are damaged, in the store. Push it again, if you have it."
+            )
+        image.take(blob, removed)
     wanted = [(name, arch) for name, arch in removed.tags]
     tagging.bring_back(image, wanted, by=by or NOBODY)
     # Tags may wait for an upload of these bytes that is still being verified.

@@ -40,7 +40,7 @@ def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ["check"],
         ["makemigrations", "--check", "--dry-run"],
         *([command, "--help"] for command in ("prepare", "sweep", "createadministrator")),
-        *([command, "--help"] for command in ("audit", "entity", "readonly", "user")),
+        *([command, "--help"] for command in ("audit", "entity", "readonly", "removed", "user")),
         ["quickstart", "--help"],
     ],
 )

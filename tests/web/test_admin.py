@@ -27,6 +27,7 @@ from shub.containers.models import (
     Image,
     PendingTag,
     ReadOnly,
+    RemovedImage,
     Role,
     Tag,
     TagMove,
@@ -64,6 +65,13 @@ def make_world(mara: Person, otto: Person, *, number: int = 0) -> None:
         container=container, digest=blob.digest, blob=blob, created_by=mara.user
     )
     Tag.objects.create(container=container, name="v1", arch="amd64", image=image)
+    RemovedImage.objects.create(
+        container=container,
+        digest=f"{number + 10**6:064x}",
+        blob=blob,
+        tags=[["v0", "amd64"]],
+        kept_until="2036-01-01T00:00:00Z",
+    )
     TagMove.objects.create(container=container, name="v1", to_digest=blob.digest)
     TagMove.objects.create(container_id=10**6 + number, name="of a container that is gone")
     PendingTag.objects.create(image=image, name="v2", asked_by=mara.user)

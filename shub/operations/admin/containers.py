@@ -19,6 +19,7 @@ from shub.containers.models import (
     Image,
     PendingTag,
     ReadOnly,
+    RemovedImage,
     Tag,
     TagMove,
 )
@@ -33,14 +34,25 @@ class CollectionAdmin(DomainAdmin):
     """Collections. Who sees them is changed here."""
 
     may_change = True
-    list_display = ("name", "home", "visibility", "created_at", "lists")
+    list_display = ("name", "home", "visibility", "created_at", "removed_at", "lists")
     list_filter = ("visibility",)
     list_select_related = ("entity",)
     search_fields = ("name", "entity__name", "=public_id")
     linked_by = ("entity__id__exact",)
     ordering = ("-id",)
     sortable_by = ()
-    fields = ("name", "home", "visibility", "description", "public_id", "created_at", "lists")
+    fields = (
+        "name",
+        "home",
+        "visibility",
+        "description",
+        "public_id",
+        "created_at",
+        "removed_at",
+        "removed_by",
+        "kept_until",
+        "lists",
+    )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Collection | None = None) -> Any:
         changed = ("visibility",) if self.has_change_permission(request, obj) else ()
@@ -68,7 +80,15 @@ class ContainerAdmin(DomainAdmin):
     """Containers. Who sees them, and whether they are frozen, is changed here."""
 
     may_change = True
-    list_display = ("name", "home", "visibility", "is_frozen", "download_count", "lists")
+    list_display = (
+        "name",
+        "home",
+        "visibility",
+        "is_frozen",
+        "download_count",
+        "removed_at",
+        "lists",
+    )
     list_filter = ("visibility", "is_frozen")
     list_select_related = ("collection__entity",)
     search_fields = ("name", "collection__name", "collection__entity__name", "=public_id")
@@ -84,6 +104,9 @@ class ContainerAdmin(DomainAdmin):
         "download_count",
         "public_id",
         "created_at",
+        "removed_at",
+        "removed_by",
+        "kept_until",
         "lists",
     )
     actions = ("freeze", "unfreeze")
@@ -125,6 +148,7 @@ class ContainerAdmin(DomainAdmin):
         where = {"container__id__exact": container.pk}
         return together(
             list_link(Image, "images", **where),
+            list_link(RemovedImage, "removed images", **where),
             list_link(Tag, "tags", **where),
             list_link(TagMove, "tag history", **where),
             list_link(Upload, "uploads", **where),
@@ -194,6 +218,51 @@ class ImageAdmin(DomainAdmin):
             list_link(Upload, "uploads", image__id__exact=image.pk),
             list_link(Event, "events", public_id=image.public_id),
         )
+
+
+@admin.register(RemovedImage, site=site)
+class RemovedImageAdmin(DomainAdmin):
+    """Images that were removed and can still be brought back: by `manage.py removed`, too."""
+
+    list_display = ("short_hash", "home", "bytes", "tag_names", "removed_at", "removed_by", "until")
+    list_select_related = ("container__collection__entity", "blob")
+    search_fields = looked_up = ("digest__startswith", "public_id")
+    search_help_text = "by the beginning of the hash, or by the public id"
+    linked_by = ("container__id__exact", "blob__id__exact")
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = readonly_fields = (
+        "digest",
+        "home",
+        "bytes",
+        "tag_names",
+        "removed_at",
+        "removed_by",
+        "until",
+        "description",
+        "public_id",
+        "created_at",
+    )
+
+    @admin.display(description="Hash")
+    def short_hash(self, removed: RemovedImage) -> str:
+        return removed.digest[:12]
+
+    @admin.display(description="Container")
+    def home(self, removed: RemovedImage) -> SafeString | str:
+        return link(removed.container)
+
+    @admin.display(description="Bytes")
+    def bytes(self, removed: RemovedImage) -> str:
+        return f"{removed.blob.size:,}"
+
+    @admin.display(description="Tags")
+    def tag_names(self, removed: RemovedImage) -> str:
+        return ", ".join(sorted({name for name, _ in removed.tags})) or "–"
+
+    @admin.display(description="Kept until")
+    def until(self, removed: RemovedImage) -> str:
+        return f"{removed.kept_until:%Y-%m-%d %H:%M %Z}"
 
 
 @admin.register(Blob, site=site)

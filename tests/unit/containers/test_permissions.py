@@ -7,13 +7,14 @@ from itertools import product
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shub.accounts.callers import NOBODY, Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
 from shub.containers import permissions
-from shub.containers.models import Collection, Container, Grant, Role
+from shub.containers.models import Blob, Collection, Container, Grant, RemovedImage, Role
 from shub.containers.permissions import Scope
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +33,7 @@ class World:
     entities: dict[str, Entity] = field(default_factory=dict)
     collections: list[Collection] = field(default_factory=list)
     containers: list[Container] = field(default_factory=list)
+    images: list[RemovedImage] = field(default_factory=list)
     callers: list[Caller] = field(default_factory=list)
 
 
@@ -75,6 +77,7 @@ def plans(draw: st.DrawFn) -> dict[str, list]:
             )
         ),
         "grants": draw(st.lists(grants, max_size=8)),
+        "removed": draw(st.sets(st.sampled_from(["c0", "c1", "c2", "n0", "n1"]))),
         "tokens": draw(st.lists(tokens, max_size=8)),
     }
 
@@ -124,6 +127,7 @@ def build(plan: dict[str, list]) -> World:
                 collection=world.collections[parent], name=f"n{number}", visibility=visibility
             )
         )
+    remove(world, plan["removed"])
     for holder, place, role in plan["grants"]:
         on = (
             {"collection": world.collections[place]}
@@ -144,6 +148,21 @@ def build(plan: dict[str, list]) -> World:
         )
         world.callers.append(Caller(people[name], token))
     return world
+
+
+def remove(world: World, names: set[str]) -> None:
+    """Remove what is called so; and an image of every second container."""
+    for each in (*world.collections, *world.containers):
+        if each.name in names:
+            each.removed_at = each.kept_until = timezone.now()
+            each.save()
+    for container in world.containers[::2]:
+        blob = Blob.objects.create(digest="0" * 64, size=1, key=container.name)
+        world.images.append(
+            RemovedImage.objects.create(
+                container=container, digest="0" * 64, blob=blob, kept_until=timezone.now()
+            )
+        )
 
 
 # ── the rules once more, by other means: row by row, in Python, from the words of the docs ──
@@ -183,6 +202,12 @@ def counts(caller: Caller, scope: str, entity: Entity, collection: str) -> bool:
     return not token.entity_id or (
         token.entity_id == entity.pk and (not token.collection or token.collection == collection)
     )
+
+
+def is_there(place: Collection | Container) -> bool:
+    if isinstance(place, Container) and place.collection.removed_at is not None:
+        return False
+    return place.removed_at is None
 
 
 def sees(caller: Caller, collection: Collection, own: str, scope: str) -> bool:
@@ -228,11 +253,13 @@ def test_one_and_many_and_the_rules_agree_in_every_world(plan: dict[str, list]) 
                 seen = set(permissions.collections_visible_to(caller, scope))
                 seen_containers = set(permissions.containers_visible_to(caller, scope))
                 for each in world.collections:
-                    expected = sees(caller, each, "", scope)
+                    expected = is_there(each) and sees(caller, each, "", scope)
                     assert (each in seen) == expected, (caller, scope, each, each.visibility)
                     assert scope or permissions.may_view(caller, each) == expected
                 for container in world.containers:
-                    expected = sees(caller, container.collection, container.visibility, scope)
+                    expected = is_there(container) and sees(
+                        caller, container.collection, container.visibility, scope
+                    )
                     assert (container in seen_containers) == expected
                     asked = permissions.may_pull if scope else permissions.may_view
                     assert asked(caller, container) == expected
@@ -249,9 +276,51 @@ def test_one_and_many_and_the_rules_agree_in_every_world(plan: dict[str, list]) 
                 (permissions.may_own, "manage", Role.OWNER, True),
             ):
                 expected = changes(caller, scope, least, parent, by_site)
-                assert asked(caller, container) == expected, (asked, caller, container)
-                assert asked(caller, parent) == expected
+                here = is_there(container)
+                assert asked(caller, container) == (expected and here), (asked, caller, container)
+                assert asked(caller, parent) == (expected and is_there(parent))
+        for caller in world.callers:
+            agree_on_what_was_removed(world, caller)
         transaction.set_rollback(True)
+
+
+def agree_on_what_was_removed(world: World, caller: Caller) -> None:
+    """Restored by whoever could remove it if it were there, and what it was in is."""
+    owns = {
+        each
+        for each in world.collections
+        if changes(caller, "manage", Role.OWNER, each, by_site=True)
+    }
+    empties = {
+        each
+        for each in world.collections
+        if is_there(each) and changes(caller, "delete", Role.MAINTAINER, each, by_site=True)
+    }
+    expected: set[Collection | Container | RemovedImage] = {
+        *(each for each in owns if each.removed_at),
+        *(each for each in world.containers if each.removed_at and each.collection in empties),
+        *(
+            each
+            for each in world.images
+            if not each.container.removed_at and each.container.collection in empties
+        ),
+    }
+    every = [*world.collections, *world.containers, *world.images]
+    one_by_one = {
+        each
+        for each in every
+        if permissions.may_restore(caller, each)
+        and (isinstance(each, RemovedImage) or each.removed_at)
+    }
+    assert one_by_one == expected, caller
+    assert {
+        *permissions.collections_restorable_by(caller),
+        *permissions.containers_restorable_by(caller),
+        *permissions.images_restorable_by(caller),
+    } == expected, caller
+    for place in (*world.collections, *world.containers):
+        if permissions.may_remove(caller, place):
+            assert is_there(place)
 
 
 def test_what_one_may_change_one_may_also_see() -> None:
@@ -262,6 +331,7 @@ def test_what_one_may_change_one_may_also_see() -> None:
         "members": [("team", "cleo", "member")],
         "grants": [("ben", 0, Role.MAINTAINER), ("@team", "site", Role.WRITER)],
         "tokens": [(name, Scope.values, "", "") for name in PEOPLE],
+        "removed": [],
     }
     world = build(plan)
     for caller, container in pairs(world):

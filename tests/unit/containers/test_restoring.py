@@ -191,6 +191,15 @@ def test_a_public_id_that_is_taken_is_not_taken_again(mara: Person, gcc: Contain
     assert done.image.public_id != removed.public_id
 
 
+def test_what_the_store_has_damaged_does_not_come_back(mara: Person, gcc: Container) -> None:
+    removed = remove(ONE, mara)
+    Blob.objects.filter(pk=removed.blob_id).update(state="damaged")
+    with pytest.raises(Conflict, match="are damaged"):
+        restoring.restore_image(public_id=removed.public_id, by=mara.caller)
+    assert Image.objects.count() == Tag.objects.count() == 1
+    assert RemovedImage.objects.exists()
+
+
 def test_into_a_frozen_container_nothing_comes_back(mara: Person, gcc: Container) -> None:
     removed = remove(ONE, mara)
     freezing.set_container_frozen(gcc, frozen=True, by=mara.caller)
@@ -379,10 +388,13 @@ def test_a_name_is_free_at_once_and_what_took_it_is_in_the_way(
     with pytest.raises(Conflict, match="is taken: another container"):
         restoring.restore_container(public_id=gcc.public_id, by=mara.caller)
     removal.remove_collection(tools, by=mara.caller)
-    wire(mara).push(PATH, ONE, "4.0")
+    again = wire(mara).push(PATH, TWO, "3.0")
+    for ref in ("3.0", again["hash"], f"sif.{Image.objects.get(public_id=again['id']).sif_id}"):
+        assert wire().get(f"/v1/images/{PATH}:{ref}?arch=amd64").data["id"] == again["id"]
+    assert wire(mara).get(f"/v1/containers/{PATH}").data["id"] == again["container"]
     with pytest.raises(Conflict, match="is taken: another collection"):
         restoring.restore_collection(public_id=tools.public_id, by=mara.caller)
-    assert found(PATH, mara).tags.get().name == "4.0"
+    assert found(PATH, mara).tags.get().name == "3.0"
     assert Container.objects.filter(name="gcc").count() == 3
 
 
@@ -748,6 +760,23 @@ def test_restoring_a_container_and_dropping_it_at_once_is_all_or_nothing(
         assert left == (2 if came[0] == "done" else 0)
         if left:
             removal.remove_container(found(path, mara), by=mara.caller)
+
+
+def test_what_is_brought_back_while_a_sweep_is_about_to_drop_it_stays(
+    mara: Person, gcc: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removal.remove_container(gcc, by=mara.caller)
+    expire()
+    lock = removal.locked
+
+    def lock_too_late(image: Image) -> Image | None:
+        Container.objects.update(removed_at=None, kept_until=None)
+        return lock(image)
+
+    monkeypatch.setattr(removal, "locked", lock_too_late)
+    dropping.drop_images()
+    assert Image.objects.count() == 2
+    assert status(f"{PATH}:1.0") == 303
 
 
 @pytest.mark.django_db(transaction=True)
