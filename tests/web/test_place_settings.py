@@ -157,3 +157,32 @@ def test_a_tag_is_frozen_on_the_page_of_its_container_by_who_manages_it(
     refused = text_of(mara.browser.post(unknown, form, follow=True))
     assert "There is no tag &#x27;9&#x27;" in refused
     assert mara.browser.post(address.replace("1.0", "a%00b"), form).status_code == 404
+
+
+def test_each_choice_of_who_may_see_it_says_who_would_lose_or_gain_it(
+    mara: Person, gcc: Container
+) -> None:
+    def said(place: str) -> dict[str, str]:
+        choices = mara.browser.get(f"{place}/-/settings").context["choices"]
+        return {choice.value: choice.change for choice in choices}
+
+    unsigned = "Who is not signed in loses it at once."
+    roleless = "Everybody without a role here loses it at once."
+    assert said(COLLECTION) == {"public": "", "internal": unsigned, "private": roleless}
+    assert said(CONTAINER) == {"": "", "public": "", "internal": unsigned, "private": roleless}
+    Container.objects.update(visibility="private")
+    world = "The whole world that reaches this site gains it at once."
+    assert said(CONTAINER)[""] == said(CONTAINER)["public"] == world
+    Collection.objects.update(visibility="internal")
+    members = "Everybody who has an account here gains it at once."
+    assert said(CONTAINER) == {"": members, "internal": members, "private": ""}
+    assert said(COLLECTION)["public"] == "Who is not signed in gains it at once."
+
+
+def test_a_tag_that_is_called_frozen_is_frozen_by_its_own_address(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    wire(mara).push("mara/tools/gcc", sif_bytes(), "frozen")
+    mara.browser.post(f"{CONTAINER}/-/tags/frozen/frozen", {"frozen": "yes"})
+    assert Tag.objects.get().is_frozen

@@ -124,3 +124,27 @@ def test_a_list_of_many_tokens_asks_the_database_no_more_than_one_of_few(
     browser = mara.browser
     with django_assert_max_num_queries(4):
         browser.get(PAGE)
+
+
+def test_a_new_token_comes_with_the_commands_that_take_it(mara: Person, settings: Any) -> None:
+    settings.PUBLIC_URL = "https://registry.example"
+    asked = {"name": "laptop", "days": "90", "scopes": ["pull"], "bound_to": ""}
+    page = text_of(mara.browser.post(PAGE, asked))
+    for program in ("apptainer", "singularity"):
+        assert f"{program} remote login shub" in page
+        assert f"{program} remote add --no-login shub https://registry.example" in page
+    assert "remote add" not in text_of(mara.browser.get(PAGE)).replace("<code>remote add", "")
+
+
+def test_a_token_that_ends_within_a_week_is_marked(mara: Person) -> None:
+    assert "expires soon" not in text_of(mara.browser.get(PAGE))
+    end = timezone.now() + timedelta(days=6)
+    tokens.issue(user=mara.user, name="short", expires_at=end)
+    assert text_of(mara.browser.get(PAGE)).count("expires soon") == 1
+
+
+def test_who_has_no_token_is_told_the_next_step(mara: Person) -> None:
+    mara.user.tokens.all().delete()
+    page = text_of(mara.browser.get(PAGE))
+    assert "You have no token yet" in page
+    assert "apptainer remote login" in page
