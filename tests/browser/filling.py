@@ -50,6 +50,7 @@ def fill() -> dict[str, Any]:
     make_collection(owner.entity, "drafts", owner, visibility="private")
     make_container(tools, "untouched", owner)
     digest = push(owner.token_text)
+    removed = remove(owner)
 
     lab = make_team(TEAM, owner, reader)
     invitations.invite_by_name(team=lab, username=CAREFUL, role="member", by=owner.caller)
@@ -72,6 +73,9 @@ def fill() -> dict[str, Any]:
         "tag": "1.21",
         "digest": digest,
         "refused digest": refuse_upload(owner),
+        "removed container": removed["container"],
+        "removed image": removed["image"],
+        "user": reader.user.public_id,
         "team": TEAM,
         "robot": ROBOT,
         "grant": given.pk,
@@ -120,6 +124,21 @@ def show_demonstration(password: str) -> tuple[dict[str, str], dict[str, str]]:
     }, sessions
 
 
+def remove(owner: Any) -> dict[str, str]:
+    """A container and an image that can be brought back; their ids."""
+    from shub.containers import removal
+    from shub.containers.models import Collection, Image
+    from shub.containers.refs import LibraryRef
+    from tests.factories import make_container
+
+    old = make_container(Collection.objects.get(name=COLLECTION), "retired", owner)
+    removal.remove_container(old, by=owner.caller)
+    image = Image.objects.get(tags__name="1.19")
+    reference = LibraryRef(ENTITY, COLLECTION, CONTAINER, image.hash)
+    removal.remove_image(reference, arch="", by=owner.caller)
+    return {"container": old.public_id, "image": image.public_id}
+
+
 def refuse_upload(owner: Any) -> str:
     """An upload that was found to be other bytes; the hash that was claimed."""
     from shub.containers.models import Container
@@ -149,6 +168,7 @@ def push(token: str) -> str:
     wire = Wire(token=token, http=client())
     path = f"{ENTITY}/{COLLECTION}/{CONTAINER}"
     for number, arch, tags in (
+        (4, "amd64", ["1.19"]),
         (1, "amd64", ["1.20"]),
         (2, "amd64", ["1.21", "latest"]),
         (3, "arm64", ["1.21"]),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page as Tab
 
-# What only a script can do at all: ask a security key, copy.
-ONLY_WITH_SCRIPT = "#passkey, [data-copy]"
+# What only a script can do at all: ask a security key, copy, look again by itself.
+ONLY_WITH_SCRIPT = "#passkey, [data-copy], .with-script"
 
 # A fresh secret, a signed moment: what differs between any two loads.
 PASSING = re.compile(
-    r"[A-Z2-7]{32}|\w+:\w+:[\w-]{20,}|[0-9a-f]{24,64}"
+    r"[A-Z2-7]{32}|\w+:\w+:[\w-]{20,}|[0-9a-f]{16,64}"
     r"|\b\d+ (second|minute)s?( ago)?|just now|\d\d:\d\d(:\d\d)?"
 )
 
@@ -38,7 +38,7 @@ def content(tab: Tab) -> Content:
     only = {line.strip() for text in apart for line in text.splitlines()}
     text = tab.locator("main").inner_text()
     lines = [
-        " ".join(PASSING.sub("", line).split())
+        " ".join(PASSING.sub("", " ".join(line.split())).split())
         for line in text.splitlines()
         if line.strip() not in only
     ]
