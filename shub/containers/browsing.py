@@ -188,13 +188,15 @@ def collections_of_entity(entity: Entity, *, page: int = 1, by: Caller) -> Page[
     return _collections(collections_visible_to(by).filter(entity=entity), page, by)
 
 
-def collections(*, page: int = 1, by: Caller) -> Page[CollectionRow]:
-    """All collections that one may see, by name. Two queries."""
-    return _collections(collections_visible_to(by), page, by)
+def collections(*, page: int = 1, most: int | None = None, by: Caller) -> Page[CollectionRow]:
+    """All collections that one may see, by name, so many on a page. Two queries."""
+    return _collections(collections_visible_to(by), page, by, most=most)
 
 
-def _collections(rows: QuerySet[Collection], page: int, by: Caller) -> Page[CollectionRow]:
-    cut = Cut.at(page, PAGE)
+def _collections(
+    rows: QuerySet[Collection], page: int, by: Caller, *, most: int | None = None
+) -> Page[CollectionRow]:
+    cut = Cut.at(page, most or PAGE)
     taken = cut.of(rows.select_related("entity").order_by("entity__name", "name"))
     counts = _counts(taken, by)
     return cut.page(

@@ -17,7 +17,7 @@ from shub.containers.refs import DEFAULT_TAG
 from shub.errors import NotFound
 from shub.rows import Cut, Page
 
-PAGE = 50
+PAGE = 30
 
 # So many tags are named of one image in a list; and on its own page.
 MOST_TAGS = 20

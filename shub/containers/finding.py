@@ -33,10 +33,10 @@ PAGE = 20
 MOST_WORDS = 5
 
 # So many matches are looked at: listed, counted, and put into order.
-MOST_MATCHES = 500
+MOST_MATCHES = 300
 
 # Of each of them so many of the newest images count in the figures.
-MOST_IMAGES_COUNTED = 5
+MOST_IMAGES_COUNTED = 3
 
 # So many entities are named with how much of theirs matches.
 MOST_ENTITIES = 20

@@ -101,6 +101,7 @@ def removed_pages(route: str, of: str) -> list[URLPattern]:
 
 urlpatterns = [
     path("", home.show, name="home"),
+    path("collections", home.collections, name="collections"),
     path("search", search.show, name="search"),
     path("setup", setup.show, name="setup"),
     path("theme", theme.switch, name="theme"),

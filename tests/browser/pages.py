@@ -106,6 +106,7 @@ PAGES = [
     Page("home", ADMINISTRATOR),
     Page("search", query="?q=samtools"),
     Page("search", OWNER, query="?q=nothing-is-called-so", what="empty"),
+    Page("collections"),
     Page("setup"),
     Page("setup", OWNER),
     # places

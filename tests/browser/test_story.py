@@ -1,7 +1,5 @@
-"""From nobody to a first image: registering, a token, a push by the real client, and its page.
-
-Deleting it and undoing that have no pages yet: they are to go on from here.
-"""
+"""From nobody to a first image: registering, a token, a push by the real client, and its page; then
+the image is removed, and that is undone."""
 
 import os
 import re
@@ -57,7 +55,7 @@ def address(site: Site) -> Iterator[str]:
         pytest.param(Keyboard, "enno", False, id="by keyboard without JavaScript"),
     ],
 )
-def test_somebody_registers_makes_a_token_pushes_and_sees_the_image(
+def test_somebody_registers_pushes_sees_the_image_removes_it_and_undoes_that(
     browser: Browser,
     site: Site,
     client: Apptainer,
@@ -85,7 +83,8 @@ def test_somebody_registers_makes_a_token_pushes_and_sees_the_image(
         found = TOKEN.search(tab.locator("main").inner_text())
         assert found, "no token is shown"
 
-        push(client, address, found[0], f"library://{name}/first/hello:1.0")
+        reference = f"library://{name}/first/hello:1.0"
+        push(client, address, found[0], reference)
 
         # The address that the client printed, and the way there from one's own.
         tab.goto(reverse("entity", args=[name]))
@@ -95,6 +94,23 @@ def test_somebody_registers_makes_a_token_pushes_and_sees_the_image(
         main = tab.locator("main").inner_text()
         assert "1.0" in main
         assert f"library://{name}/first/hello" in main
+
+        image = tab.locator('main a[href*="/-/images/sha256."]').first.get_attribute("href")
+        assert image is not None
+        using.follow(image)
+        assert "Verified" in tab.locator("main").inner_text()
+        using.follow(f"{image}/remove")
+        assert "1 tag" in tab.locator("main").inner_text()
+        using.send({})
+        assert tab.url.endswith(reverse("container", args=[name, "first", "hello"])), tab.url
+        assert image not in tab.locator("main").inner_html()
+        assert client.run("pull", "-U", client.home / "gone.sif", reference).status != 0
+
+        using.send({})  # the notice's: Undo
+        assert image in tab.locator("main").inner_html()
+        back = client.home / "back.sif"
+        assert_done(client.run("pull", "-U", back, reference))
+        assert back.read_bytes() == (client.home / "hello.sif").read_bytes()
 
 
 def push(client: Apptainer, address: str, token: str, ref: str) -> None:

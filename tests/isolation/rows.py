@@ -400,6 +400,8 @@ for prefix in ("", "api/"):
 # ── pages: for everybody ──
 page("GET", "", EVERYBODY, "site", to("/"))
 page("POST", "", EVERYBODY, "site", to("/", {}), success=405)
+page("GET", "collections", EVERYBODY, "collection", to("/collections"))
+page("POST", "collections", EVERYBODY, "site", to("/collections", {}), success=405)
 page("GET", "search", EVERYBODY, "container", to("/search?q={container}"), note="by name")
 page("GET", "search", EVERYBODY, "container", to("/search?entity={entity}"), note="by entity")
 page("POST", "search", EVERYBODY, "site", to("/search", {}), success=405)

@@ -9,7 +9,7 @@ from django.contrib.messages.storage.base import Message
 from django.http import QueryDict
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.dates import MONTHS
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -49,7 +49,7 @@ NO_DOTS = 0x2800
 def in_units(size: int) -> str:
     """A size in bytes in the largest unit that leaves at least 1.
 
-    >>> [in_units(size) for size in (0, 999, 1000, 1_450_000, 212_000_000)]
+    >>> [in_units(size).replace(NO_BREAK, " ") for size in (0, 999, 1000, 1_450_000, 212_000_000)]
     ['0 B', '999 B', '1 kB', '1.4 MB', '212 MB']
     """
     value, unit = float(size), "B"
@@ -76,10 +76,22 @@ def when(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return ""
     local = timezone.localtime(moment)
-    exact = f"{date_format(local, 'j F Y H:i')} {local.tzname()}"
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, _distance(moment)
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        _exact(local),
+        _distance(moment),
     )
+
+
+def _exact(local: datetime) -> str:
+    """As `date_format` writes it, which takes ten times as long: a page has a hundred of them.
+
+    >>> from datetime import UTC
+    >>> _exact(datetime(2026, 11, 6, 3, 4, tzinfo=UTC))
+    '6 November 2026 03:04 UTC'
+    """
+    return f"{local.day} {MONTHS[local.month]} {local.year} {local:%H:%M %Z}"
 
 
 def _distance(moment: datetime) -> str:
@@ -97,12 +109,11 @@ def day(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return ""
     local = timezone.localtime(moment)
-    exact = f"{date_format(local, 'j F Y H:i')} {local.tzname()}"
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         local.isoformat(),
-        exact,
-        date_format(local, "j F Y"),
+        _exact(local),
+        f"{local.day} {MONTHS[local.month]} {local.year}",
     )
 
 
