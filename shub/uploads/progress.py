@@ -83,6 +83,8 @@ def newest(*, since: datetime, by: Caller) -> Progress:
     )
     if found is not None:
         return Progress(STAGES[found.state], found, str(found.container))
+    # Who had the name before was somebody else.
+    since = max(since, user.date_joined)
     tagged = Event.objects.filter(actor=user.username, at__gte=since, action=TAGGED)
     name = next(iter(tagged.order_by("-at").values_list("name", flat=True)[:1]), "")
     return Progress(ARRIVED, place=name.rpartition(":")[0]) if name else Progress(WAITING)

@@ -76,7 +76,7 @@ def download(
     reference = _reference(entity, collection, container, digest)
     pull = pulling.find(reference, arch="", by=caller(request))
     address = pull.address(asked_host=request.get_host(), filename=filename(pull.image))
-    if request.method == "GET":
+    if request.method != "HEAD":  # that asks only where they are
         pull.record()
     return HttpResponse(status=303, headers={"Location": address, "Cache-Control": "no-store"})
 
