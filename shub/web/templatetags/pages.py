@@ -91,7 +91,11 @@ def _exact(local: datetime) -> str:
     >>> _exact(datetime(2026, 11, 6, 3, 4, tzinfo=UTC))
     '6 November 2026 03:04 UTC'
     """
-    return f"{local.day} {MONTHS[local.month]} {local.year} {local:%H:%M %Z}"
+    return f"{_day(local)} {local:%H:%M %Z}"
+
+
+def _day(local: datetime) -> str:
+    return f"{local.day} {MONTHS[local.month]} {local.year}"
 
 
 def _distance(moment: datetime) -> str:
@@ -113,7 +117,7 @@ def day(moment: datetime | None) -> SafeString | str:
         '<time datetime="{}" title="{}">{}</time>',
         local.isoformat(),
         _exact(local),
-        f"{local.day} {MONTHS[local.month]} {local.year}",
+        _day(local),
     )
 
 
