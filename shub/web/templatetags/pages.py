@@ -1,5 +1,6 @@
 """How pages write sizes, moments, counts, hashes and commands."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +41,7 @@ UNDO = "undo "
 
 # Eight digits tell the images of a container apart, and fit into a table.
 SHORT = 8
+WHOLE = re.compile(r"\b[0-9a-f]{64}\b")
 
 # The first of the 256 signs that are eight dots, each of them there or not.
 NO_DOTS = 0x2800
@@ -177,6 +179,18 @@ def short_hash(digest: str) -> SafeString:
         dots(digest),
         digest[:SHORT],
     )
+
+
+@register.filter
+def short_hashes(text: str) -> SafeString | str:
+    """The text with the first digits only of each hash in it, and on hover whole.
+
+    >>> short_hashes("mara/tools/gcc:sha256." + "0f" * 32).partition(">")[2]
+    'mara/tools/gcc:sha256.0f0f0f0f…</span>'
+    """
+    text = str(text)
+    short = WHOLE.sub(lambda found: f"{found[0][:SHORT]}…", text)
+    return text if short == text else format_html('<span title="{}">{}</span>', text, short)
 
 
 def dots(digest: str) -> str:
