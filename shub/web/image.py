@@ -72,7 +72,8 @@ def download(
     found = places.find_container(request, entity, collection, container)
     pull = pulling.find(places.image_in(found, digest), arch="", by=caller(request))
     address = pull.address(asked_host=request.get_host(), filename=filename(pull.image))
-    pull.record()
+    if request.method == "GET":
+        pull.record()
     return HttpResponse(status=303, headers={"Location": address, "Cache-Control": "no-store"})
 
 

@@ -105,6 +105,8 @@ def heading(place: Place, *, by: Caller) -> dict[str, Any]:
         "here": address(place),
         "above": [(each.name, address(each)) for each in above],
         "tabs": _tabs(place, by),
+        "meta_title": str(place),
+        "meta_description": place.description,
     }
 
 

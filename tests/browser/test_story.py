@@ -16,7 +16,7 @@ from tests.browser.hands import Keyboard, Mouse
 from tests.browser.site import Site
 from tests.clients import doors, obtain
 from tests.clients.apptainer import Apptainer
-from tests.clients.outcome import assert_done
+from tests.clients.outcome import assert_done, assert_refused
 from tests.factories import PASSWORD
 
 TOKEN = re.compile(r"shub_[0-9A-Za-z_-]{20,}")
@@ -104,7 +104,7 @@ def test_somebody_registers_pushes_sees_the_image_removes_it_and_undoes_that(
         using.send({})
         assert tab.url.endswith(reverse("container", args=[name, "first", "hello"])), tab.url
         assert image not in tab.locator("main").inner_html()
-        assert client.run("pull", "-U", client.home / "gone.sif", reference).status != 0
+        assert_refused(client.run("pull", "-U", client.home / "gone.sif", reference))
 
         using.send({})  # the notice's: Undo
         assert image in tab.locator("main").inner_html()

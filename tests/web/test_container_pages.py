@@ -82,6 +82,16 @@ def test_an_empty_container_teaches_the_next_step_to_who_may_take_it(
         assert push not in text_of(visitor.get(PAGE))
 
 
+def test_a_link_to_it_that_is_pasted_elsewhere_says_what_it_is(
+    gcc: Container, mara: Person
+) -> None:
+    describing.describe(gcc, text='Compilers "of ours"', by=mara.caller)
+    page = Client().get(PAGE).content.decode()
+    assert '<meta property="og:title" content="mara/tools/gcc">' in page
+    assert 'property="og:description" content="Compilers &quot;of ours&quot;"' in page
+    assert f'<meta property="og:url" content="http://registry.test{PAGE}">' in page
+
+
 # ── tags ──
 def test_all_names_are_on_the_page_of_tags_by_pages_and_by_what_is_in_them(
     gcc: Container, mara: Person
