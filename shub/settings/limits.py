@@ -36,6 +36,7 @@ CACHES = {
 # Each an amount and the seconds in which it may be spent; 0 for no limit.
 LIMIT_BAD_TOKENS = env.rate("LIMIT_BAD_TOKENS", "30/m")
 LIMIT_ANONYMOUS_SEARCHES = env.rate("LIMIT_ANONYMOUS_SEARCHES", "60/m")
+LIMIT_PAGE_SEARCHES = env.rate("LIMIT_PAGE_SEARCHES", "240/m")
 LIMIT_USER_SEARCHES = env.rate("LIMIT_USER_SEARCHES", "300/m")
 LIMIT_SIGN_INS = env.rate("LIMIT_SIGN_INS", "30/m")
 LIMIT_FAILED_SIGN_INS = env.rate("LIMIT_FAILED_SIGN_INS", "10/5m")

@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from shub.client_address import client_address, neighbourhood
 from shub.containers import finding
 from shub.containers.finding import Facets, Filters
 from shub.containers.search import MOST_CHARACTERS
+from shub.limits import spend
 from shub.web import fragments
+from shub.web.refusals import page
 from shub.web.site import caller, page_number
 from shub.web.templatetags.pages import in_units
 
@@ -93,8 +96,10 @@ class Facet:
 
 @require_safe
 @vary_on_headers("HX-Request")
+@page
 def show(request: HttpRequest) -> HttpResponse:
     """What matches the text, with facets. To a script's question the part that differs."""
+    _count(request)
     form = SearchForm(request.GET)
     asked = form.asked
     found = finding.find_containers(
@@ -117,6 +122,19 @@ def show(request: HttpRequest) -> HttpResponse:
     }
     template = "web/parts/found.html" if fragments.is_wanted(request) else "web/search.html"
     return render(request, template, context)
+
+
+def _count(request: HttpRequest) -> None:
+    """Count it, as the API counts searches; TooMany after enough. Each word costs a look."""
+    by = caller(request)
+    if by.user is not None:
+        spend("LIMIT_USER_SEARCHES", who=str(by.user.pk), what="searches by you")
+    else:
+        spend(
+            "LIMIT_PAGE_SEARCHES",
+            who=neighbourhood(client_address(request)),
+            what="searches from your address by who is not signed in",
+        )
 
 
 def _facets(counts: Facets, asked: dict[str, Any]) -> list[Facet]:

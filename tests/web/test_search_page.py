@@ -1,6 +1,7 @@
 """`/search`: what matches, why, and what narrows it; the same for a script that asks."""
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -135,6 +136,16 @@ def test_a_script_gets_the_part_that_differs_and_a_browser_that_goes_back_the_wh
         "/search?q=gcc", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"}
     )
     assert "<html" in whole.content.decode()
+
+
+def test_who_searches_too_often_is_told_to_wait_and_a_user_by_themselves(
+    site: dict[str, Container], mara: Person, otto: Person, settings: Any
+) -> None:
+    settings.LIMIT_PAGE_SEARCHES = settings.LIMIT_USER_SEARCHES = (2, 60)
+    for visitor in (Client(), mara.browser):
+        answers = [visitor.get("/search?q=gcc").status_code for _ in range(3)]
+        assert answers == [200, 200, 429]
+    assert otto.browser.get("/search?q=gcc").status_code == 200
 
 
 def test_where_nothing_matches_it_says_what_to_do(site: dict[str, Container], mara: Person) -> None:
