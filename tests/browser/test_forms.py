@@ -25,6 +25,8 @@ MOST_LOOKS = 250
 READY = """number => {
     const form = document.forms[number];
     form.noValidate = true;
+    document.querySelectorAll("[data-to-use]").forEach(old => delete old.dataset.toUse);
+    [...form.elements].find(node => node.type === "submit").setAttribute("data-to-use", "");
     for (let up = form; up; up = up.parentElement) {
         if (up.tagName === "DETAILS") up.open = true;
     }
@@ -55,7 +57,8 @@ def forms_of(tab: Tab) -> Iterator[Form]:
     described = tab.evaluate(
         """() => [...document.forms].map((form, number) => {
             const button = [...form.elements].find(node => node.type === "submit");
-            if (!button) return null;
+            // What only a script can do at all is hidden where there is none.
+            if (!button || form.closest("[hidden]") || button.hidden) return null;
             // By attribute: a field that is called "action" would stand in the property's place.
             const told = button.getAttribute("formaction") || form.getAttribute("action");
             const action = new URL(told || location.href, location.href).href;
@@ -81,7 +84,7 @@ def sent_by(hand: Mouse, form: Form) -> Request:
 
     tab.evaluate(READY, form.number)
     tab.route("**/*", catch)
-    target = tab.locator("form").nth(form.number).locator("button[type=submit]").first
+    target = tab.locator("[data-to-use]")
     if isinstance(hand, Keyboard):
         hand.go(target)
         tab.keyboard.press("Enter")
