@@ -19,7 +19,7 @@ from shub.accounts.models import Entity
 from shub.containers import describing, freezing, usage, visibility
 from shub.containers.admission import check_may_look_into
 from shub.containers.models import Collection, Container, Visibility
-from shub.containers.permissions import may_manage, may_own, may_remove
+from shub.containers.permissions import may_manage, may_remove, may_rename
 from shub.web import places
 from shub.web.places import Place
 from shub.web.refusals import attempt, page
@@ -97,7 +97,7 @@ def show(
         {
             **places.heading(found, by=by),
             "may_change": may_manage(by, found),
-            "may_rename": may_own(by, found),
+            "may_rename": may_rename(by, found),
             "form": DescriptionForm(initial={"description": found.description}),
             "readme": describing.readme_of(found),
             "choices": [] if isinstance(found, Entity) else _choices(found),
