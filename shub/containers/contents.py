@@ -21,7 +21,7 @@ PAGE = 30
 
 # So many tags are named of one image in a list; and on its own page.
 MOST_TAGS = 20
-MOST_TAGS_OF_ONE = 100
+MOST_TAGS_OF_ONE = 200
 
 # The archs that most ask for stand first.
 FIRST_ARCHES = ("amd64", "arm64")
@@ -277,7 +277,7 @@ def _tags_of_each(images: Sequence[Image]) -> dict[int, list[str]]:
 
 
 def tags_of_image(image: Image, *, by: Caller) -> list[Tag]:
-    """The tags that mean the image, those that moved last first; a hundred at most."""
+    """The tags that mean the image, those that moved last first; MOST_TAGS_OF_ONE at most."""
     _check_visible(image.container, by)
     found = Tag.objects.filter(image=image).order_by("-moved_at", "name")
     return list(found[:MOST_TAGS_OF_ONE])

@@ -46,7 +46,8 @@ MOST_REASONS = 5
 
 # A word that can be the beginning of a hash: eight digits are what pages show.
 _hash = re.compile(r"^(?:sha256[.:])?([0-9a-f]{8,64})$")
-_marked_hash = re.compile(r"^sha256[.:]([0-9a-f]{1,64})$")
+# By one digit a sixteenth of all images would be looked at, for each word.
+_marked_hash = re.compile(r"^sha256[.:]([0-9a-f]{2,64})$")
 
 BEST, NEWEST, NAME, DOWNLOADS = "best", "newest", "name", "downloads"
 ORDERS: Sequence[str] = (BEST, NEWEST, NAME, DOWNLOADS)
@@ -249,6 +250,8 @@ def hash_prefix(word: str) -> str:
 
     >>> hash_prefix("sha256.4b"), hash_prefix("4be1c0aa"), hash_prefix("4be1")
     ('4b', '4be1c0aa', '')
+    >>> hash_prefix("sha256.4")
+    ''
     """
     found = _marked_hash.match(word) or _hash.match(word)
     return found.group(1) if found else ""

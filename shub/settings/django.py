@@ -44,7 +44,11 @@ INSTALLED_APPS = [
     "shub.quickstart",
     # Behind ours: our templates come before theirs of the same name.
     *SIGN_IN_APPS,
+    "django.forms",
 ]
+
+# Forms are drawn by templates that ours come before, too.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 MIDDLEWARE = [
     "shub.request_ids.RequestIdMiddleware",

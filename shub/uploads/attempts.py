@@ -99,10 +99,10 @@ def is_stuck(upload: Upload) -> bool:
     return upload.state in {State.JOINING, State.VERIFYING} and silent > LEFT_WAITING
 
 
-def among_the_newest() -> Q:
-    """Of the newest LOOKED_THROUGH."""
+def among_the_newest(most: int = LOOKED_THROUGH) -> Q:
+    """Of the newest of the whole site, so many."""
     newest = Upload.objects.aggregate(newest=Max("id"))["newest"] or 0
-    return Q(id__gt=newest - LOOKED_THROUGH)
+    return Q(id__gt=newest - most)
 
 
 def failed_since(days: int) -> QuerySet[Upload]:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max
-
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
 from shub.audit.models import Event
 from shub.containers.models import Image
 from shub.rows import first
+from shub.uploads.attempts import among_the_newest
 from shub.uploads.models import Upload
 
 State = Upload.State
@@ -73,16 +72,17 @@ def newest(*, since: datetime, by: Caller) -> Progress:
     user = by.signed_in
     if user is None:
         return Progress(WAITING)
-    newest_id = Upload.objects.aggregate(newest=Max("id"))["newest"] or 0
     found = first(
         Upload.objects.filter(
-            created_by=user, created_at__gte=since, id__gt=newest_id - LOOKED_THROUGH
+            among_the_newest(LOOKED_THROUGH), created_by=user, created_at__gte=since
         )
         .select_related("container__collection__entity", "image")
         .order_by("-id")
     )
     if found is not None:
         return Progress(STAGES[found.state], found, str(found.container))
+    # Who had the name before was somebody else.
+    since = max(since, user.date_joined)
     tagged = Event.objects.filter(actor=user.username, at__gte=since, action=TAGGED)
     name = next(iter(tagged.order_by("-at").values_list("name", flat=True)[:1]), "")
     return Progress(ARRIVED, place=name.rpartition(":")[0]) if name else Progress(WAITING)

@@ -89,6 +89,7 @@ SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
     "user.deleted": ("remove", _("deleted the account"), ""),
     "user.disabled": ("refused", _("disabled the account"), ""),
     "user.enabled": ("check", _("enabled the account"), ""),
+    "user.sessions_ended": ("refused", _("ended the sessions of the account"), ""),
     "user.sign_in_failed": ("warning", _("failed to sign in to the account"), ""),
     "user.signed_in": ("check", _("signed in to the account"), ""),
     "user.signed_out": ("check", _("signed out of the account"), ""),

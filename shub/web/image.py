@@ -9,18 +9,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from shub.containers import images, pulling, tagging
+from shub.containers import contents, images, pulling, tagging
 from shub.containers.models import Image
 from shub.containers.permissions import may_delete, may_push
-from shub.containers.refs import LibraryRef
 from shub.errors import NotFound
 from shub.names import TAG_LENGTH
 from shub.uploads import arrivals
 from shub.web import client_commands, places
 from shub.web.refusals import attempt, page
 from shub.web.site import caller
-
-MOST_TAGS = 200
 
 
 class TagForm(forms.Form):
@@ -41,7 +38,7 @@ def show(
     pushes = may_push(by, found)
     context = {**places.heading(found, by=by), "container": found, "digest": digest}
     try:
-        image = images.find_image(_reference(entity, collection, container, digest), by=by)
+        image = images.find_image(places.image_in(found, digest), by=by)
     except NotFound:
         refused = arrivals.last_refused(found, digest=digest) if pushes else None
         if refused is None:
@@ -53,7 +50,7 @@ def show(
         {
             **context,
             "image": image,
-            "tags": image.tags.order_by("-moved_at", "name")[:MOST_TAGS],
+            "tags": contents.tags_of_image(image, by=by),
             "arrival": None if image.is_proven else arrivals.latest(image),
             "commands": client_commands.pull_commands(
                 f"{found}:{image.hash}", visibility=found.narrowest_visibility
@@ -72,11 +69,11 @@ def download(
     request: HttpRequest, entity: str, collection: str, container: str, digest: str
 ) -> HttpResponse:
     """The way to the bytes, which the store gives; counted as a pull."""
-    places.find_container(request, entity, collection, container)
-    reference = _reference(entity, collection, container, digest)
-    pull = pulling.find(reference, arch="", by=caller(request))
+    found = places.find_container(request, entity, collection, container)
+    pull = pulling.find(places.image_in(found, digest), arch="", by=caller(request))
     address = pull.address(asked_host=request.get_host(), filename=filename(pull.image))
-    pull.record()
+    if request.method != "HEAD":  # that asks only where they are
+        pull.record()
     return HttpResponse(status=303, headers={"Location": address, "Cache-Control": "no-store"})
 
 
@@ -89,7 +86,7 @@ def tag(
     """Have a tag mean the image, in the image's own arch."""
     found = places.find_container(request, entity, collection, container)
     by = caller(request)
-    image = images.find_image(_reference(entity, collection, container, digest), by=by)
+    image = images.find_image(places.image_in(found, digest), by=by)
     form = TagForm(request.POST)
     if form.is_valid():
         name = form.cleaned_data["name"]
@@ -106,18 +103,9 @@ def tag(
         )
     else:
         messages.error(request, _("Write the tag that is to mean this image."))
-    return redirect("image", *_names(image), image.digest)
+    return redirect("image", *places.names_of(found), image.digest)
 
 
 def filename(image: Image) -> str:
     """What the image is saved as: its container, and the beginning of its hash."""
     return f"{image.container.name}_{image.digest[:8]}.sif"
-
-
-def _reference(entity: str, collection: str, container: str, digest: str) -> LibraryRef:
-    return LibraryRef(entity, collection, container, f"sha256.{digest}")
-
-
-def _names(image: Image) -> tuple[str, str, str]:
-    within = image.container.collection
-    return within.entity.name, within.name, image.container.name

@@ -78,7 +78,8 @@ ALIGNED = {
 Env: TypeAlias = MutableMapping[str, Any]
 
 _address = re.compile(r"https?://[^\s<>\"'`]+")
-_delimiters = re.compile(r"^[ \t>]*\|?[ \t]*:?-[-:| \t]*$")
+# No two of its pieces can match the same blanks: else a line of blanks would take their square.
+_delimiters = re.compile(r"^[ \t>]*(?:\|[ \t]*)?:?-[-:| \t]*$")
 
 
 class _TooLong(Exception):

@@ -19,9 +19,8 @@ from shub.accounts.models import Entity
 from shub.containers import describing, freezing, usage, visibility
 from shub.containers.admission import check_may_look_into
 from shub.containers.models import Collection, Container, Visibility
-from shub.containers.permissions import may_manage, may_remove, may_rename
+from shub.containers.permissions import Place, may_manage, may_remove, may_rename
 from shub.web import places
-from shub.web.places import Place
 from shub.web.refusals import attempt, page
 from shub.web.site import caller
 
@@ -101,7 +100,7 @@ def show(
             "form": DescriptionForm(initial={"description": found.description}),
             "readme": describing.readme_of(found),
             "choices": [] if isinstance(found, Entity) else _choices(found),
-            "kind": type(found).__name__.lower(),
+            "kind": places.kind_of(found),
             "room": _room(found) if isinstance(found, Entity) else None,
             "may_remove": not isinstance(found, Entity) and may_remove(by, found),
         },
@@ -225,11 +224,7 @@ def change_visibility(
     request: HttpRequest, entity: str, collection: str, container: str = ""
 ) -> HttpResponse:
     """Say who sees a collection, or a container in it."""
-    found = (
-        places.find_container(request, entity, collection, container)
-        if container
-        else places.find_collection(request, entity, collection)
-    )
+    found = places.find_within(request, entity, collection, container)
     form = VisibilityForm(request.POST)
     return _change(
         request,

@@ -1,6 +1,6 @@
 """Places: entities, collections and containers by the address of a page."""
 
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -10,11 +10,10 @@ from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.containers import granting, namespaces
 from shub.containers.models import Collection, Container
-from shub.containers.permissions import may_look_into
+from shub.containers.permissions import Place, may_look_into
+from shub.containers.refs import LibraryRef
 from shub.web.refusals import Moved
 from shub.web.site import caller
-
-Place: TypeAlias = Entity | Collection | Container
 
 
 def find_entity(request: HttpRequest, name: str) -> Entity:
@@ -67,19 +66,34 @@ def find_with_members(request: HttpRequest, entity: str, collection: str) -> Ent
 def _check_present_names(request: HttpRequest, asked: dict[str, str], found: Place) -> None:
     """Moved where the page is looked at by names that places had, or in another case; a form is
     simply taken."""
-    present = dict(zip(asked, str(found).split("/"), strict=True))
+    present = dict(zip(asked, names_of(found), strict=True))
     if request.method in {"GET", "HEAD"} and asked != present:
         raise Moved(**present)
 
 
+def kind_of(place: Place) -> str:
+    """What it is, as the names of addresses begin: `entity`, `collection` or `container`."""
+    return type(place).__name__.lower()
+
+
+def names_of(place: Place) -> list[str]:
+    """Its name, after those of the places that it is in: the parts of its address."""
+    if isinstance(place, Container):
+        return [*names_of(place.collection), place.name]
+    if isinstance(place, Collection):
+        return [place.entity.name, place.name]
+    return [place.name]
+
+
 def address(place: Place) -> str:
     """Where its page is."""
-    if isinstance(place, Container):
-        within = place.collection
-        return reverse("container", args=[within.entity.name, within.name, place.name])
-    if isinstance(place, Collection):
-        return reverse("collection", args=[place.entity.name, place.name])
-    return reverse("entity", args=[place.name])
+    return reverse(kind_of(place), args=names_of(place))
+
+
+def image_in(container: Container, digest: str) -> LibraryRef:
+    """How the image of this hash is asked for there."""
+    entity, collection, name = names_of(container)
+    return LibraryRef(entity, collection, name, f"sha256.{digest}")
 
 
 def heading(place: Place, *, by: Caller) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from shub.containers import describing
 from shub.containers.admission import check_may_manage
+from shub.containers.permissions import Place
 from shub.web import markdown, places
-from shub.web.places import Place
 from shub.web.refusals import made_by, page
 from shub.web.site import caller
 

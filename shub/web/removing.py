@@ -19,10 +19,9 @@ from shub.accounts.callers import Caller
 from shub.containers import images, removal, restoring
 from shub.containers.admission import check_may_look_into
 from shub.containers.models import Collection, Container, Image
-from shub.containers.refs import LibraryRef
+from shub.containers.permissions import Place
 from shub.errors import Conflict, NotFound
 from shub.web import places
-from shub.web.places import Place
 from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller
 from shub.web.templatetags.pages import SHORT, UNDO
@@ -63,7 +62,7 @@ def remove(
     by = caller(request)
     thing: Removable = place
     if digest and isinstance(place, Container):
-        thing = images.find_image(_reference(place, f"sha256.{digest}"), by=by)
+        thing = images.find_image(places.image_in(place, digest), by=by)
     foreseen, in_the_way, form = None, "", None
     try:
         foreseen = removal.foresee(thing, by=by)
@@ -91,14 +90,9 @@ def remove(
     )
 
 
-def _reference(container: Container, image_hash: str) -> LibraryRef:
-    within = container.collection
-    return LibraryRef(within.entity.name, within.name, container.name, image_hash)
-
-
 def _remove(thing: Removable, *, by: Caller) -> bool:
     if isinstance(thing, Image):
-        removal.remove_image(_reference(thing.container, thing.hash), arch="", by=by)
+        removal.remove_image(places.image_in(thing.container, thing.digest), arch="", by=by)
     elif isinstance(thing, Collection):
         removal.remove_collection(thing, by=by)
     else:
@@ -224,6 +218,4 @@ def _name_to_write(thing: restoring.Removed) -> str:
 
 
 def _page(place: Place) -> str:
-    kind = type(place).__name__.lower()
-    parts = places.address(place).removeprefix("/library/").split("/")
-    return reverse(f"{kind}-removed", args=parts)
+    return reverse(f"{places.kind_of(place)}-removed", args=places.names_of(place))

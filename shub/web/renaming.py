@@ -13,11 +13,10 @@ from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.containers import naming
 from shub.containers.models import Collection
-from shub.containers.permissions import may_rename
+from shub.containers.permissions import Place, may_rename
 from shub.errors import NotFound, Refusal
 from shub.names import NAME_LENGTH
 from shub.web import places
-from shub.web.places import Place
 from shub.web.refusals import page
 from shub.web.site import caller
 
@@ -54,7 +53,7 @@ def rename(
             return redirect(f"{places.address(renamed)}/-/rename")
     context = {
         **places.heading(found, by=by),
-        "kind": type(found).__name__.lower(),
+        "kind": places.kind_of(found),
         "form": form,
         "former": found.former_names.order_by("-given_up_at"),
     }

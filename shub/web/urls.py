@@ -30,7 +30,6 @@ from shub.web import (
     theme,
     tokens,
 )
-from shub.web.admin_area import overview, quotas, read_only, uploads, users
 
 
 class NameConverter(StringConverter):
@@ -51,6 +50,8 @@ register_converter(DigestConverter, "digest")
 ENTITY = "library/<name:entity>"
 COLLECTION = f"{ENTITY}/<name:collection>"
 CONTAINER = f"{COLLECTION}/<name:container>"
+IMAGE = f"{CONTAINER}/-/images/sha256.<digest:digest>"
+TEAM = "account/teams/<name:team>"
 
 
 def robot_pages(route: str, of: str) -> list[URLPattern]:
@@ -100,6 +101,33 @@ def removed_pages(route: str, of: str) -> list[URLPattern]:
     ]
 
 
+TEAMS_AND_INVITATIONS = [
+    path("account/teams", teams.list_teams, name="teams"),
+    path(TEAM, teams.show_team, name="team"),
+    path(f"{TEAM}/members/role", teams.set_role, name="team-role"),
+    path(f"{TEAM}/members/remove", teams.remove_member, name="team-remove"),
+    path(f"{TEAM}/invitations/by-name", teams.invite_by_name, name="team-invite-by-name"),
+    path(f"{TEAM}/invitations/by-link", teams.invite_by_link, name="team-invite-by-link"),
+    path(
+        f"{TEAM}/invitations/<name:public_id>/withdraw",
+        teams.withdraw,
+        name="withdraw-invitation",
+    ),
+    *robot_pages(f"{TEAM}/robots", "team"),
+    path("account/invitations/<name:secret>", invitations.show, name="invitation"),
+    path("account/invitations/-/accept", invitations.accept_link, name="accept-invitation"),
+    path(
+        "account/invitations/-/<name:public_id>/accept",
+        invitations.accept_by_name,
+        name="accept-invitation-by-name",
+    ),
+    path(
+        "account/invitations/-/<name:public_id>/decline",
+        invitations.decline,
+        name="decline-invitation",
+    ),
+]
+
 urlpatterns = [
     path("", home.show, name="home"),
     path("collections", home.collections, name="collections"),
@@ -113,53 +141,13 @@ urlpatterns = [
     path("account/export", own_account.export, name="export-account"),
     path("account/containers", own_account.containers, name="own-containers"),
     path("account/audit", audit.show_own, name="own-audit"),
-    path("admin-area/", overview.show, name="admin-area"),
-    path("admin-area/users", users.list_users, name="admin-users"),
-    path("admin-area/users/<name:public_id>", users.show_user, name="admin-user"),
-    path("admin-area/users/<name:public_id>/disable", users.disable, name="admin-user-disable"),
-    path("admin-area/users/<name:public_id>/enable", users.enable, name="admin-user-enable"),
-    path("admin-area/users/<name:public_id>/role", users.set_role, name="admin-user-role"),
-    path("admin-area/users/<name:public_id>/sign-out", users.sign_out, name="admin-user-sign-out"),
-    path("admin-area/quotas", quotas.quotas, name="admin-quotas"),
-    path("admin-area/uploads", uploads.list_uploads, name="admin-uploads"),
-    path("admin-area/read-only", read_only.switch, name="admin-read-only"),
+    path("admin-area/", include("shub.web.admin_area.urls")),
     path("admin-area/audit", audit.show_all, name="audit"),
     path("account", include("shub.web.signin.urls")),
+    *TEAMS_AND_INVITATIONS,
     path("remote.yaml", remote_file.remote_file, name="remote-file"),
     path("auth/tokens", tokens.list_tokens, name="tokens"),
     path("auth/tokens/<name:public_id>/revoke", tokens.revoke, name="revoke-token"),
-    path("account/teams", teams.list_teams, name="teams"),
-    path("account/teams/<name:team>", teams.show_team, name="team"),
-    path("account/teams/<name:team>/members/role", teams.set_role, name="team-role"),
-    path("account/teams/<name:team>/members/remove", teams.remove_member, name="team-remove"),
-    path(
-        "account/teams/<name:team>/invitations/by-name",
-        teams.invite_by_name,
-        name="team-invite-by-name",
-    ),
-    path(
-        "account/teams/<name:team>/invitations/by-link",
-        teams.invite_by_link,
-        name="team-invite-by-link",
-    ),
-    path(
-        "account/teams/<name:team>/invitations/<name:public_id>/withdraw",
-        teams.withdraw,
-        name="withdraw-invitation",
-    ),
-    path("account/invitations/<name:secret>", invitations.show, name="invitation"),
-    path("account/invitations/-/accept", invitations.accept_link, name="accept-invitation"),
-    path(
-        "account/invitations/-/<name:public_id>/accept",
-        invitations.accept_by_name,
-        name="accept-invitation-by-name",
-    ),
-    path(
-        "account/invitations/-/<name:public_id>/decline",
-        invitations.decline,
-        name="decline-invitation",
-    ),
-    *robot_pages("account/teams/<name:team>/robots", "team"),
     *robot_pages(f"{ENTITY}/-/robots", "entity"),
     path(f"{ENTITY}/-/audit", audit.show_entity, name="entity-audit"),
     *settings_pages(ENTITY, "entity"),
@@ -169,26 +157,24 @@ urlpatterns = [
     path(
         f"{COLLECTION}/-/visibility", place_settings.change_visibility, name="collection-visibility"
     ),
+    path(f"{COLLECTION}/-/remove", removing.remove, name="remove-collection"),
     *member_pages(COLLECTION, "collection"),
     *settings_pages(CONTAINER, "container"),
     path(
         f"{CONTAINER}/-/visibility", place_settings.change_visibility, name="container-visibility"
     ),
+    path(f"{CONTAINER}/-/remove", removing.remove, name="remove-container"),
     path(f"{CONTAINER}/-/frozen", place_settings.freeze, name="freeze-container"),
     path(f"{CONTAINER}/-/tags", tags.show_all, name="tags"),
     path(f"{CONTAINER}/-/tags/<name:tag>", tags.show_one, name="tag"),
+    path(f"{CONTAINER}/-/tags/<name:tag>/frozen", place_settings.freeze_tag, name="freeze-tag"),
     path(f"{CONTAINER}/-/tags/<name:tag>/remove", tags.remove, name="remove-tag"),
     path(f"{CONTAINER}/-/history", history.show, name="history"),
     path(f"{CONTAINER}/-/images", images.show, name="images"),
-    path(f"{CONTAINER}/-/images/sha256.<digest:digest>", image.show, name="image"),
-    path(f"{CONTAINER}/-/images/sha256.<digest:digest>/download", image.download, name="download"),
-    path(f"{CONTAINER}/-/images/sha256.<digest:digest>/tag", image.tag, name="tag-image"),
-    path(f"{CONTAINER}/-/tags/<name:tag>/frozen", place_settings.freeze_tag, name="freeze-tag"),
-    path(f"{COLLECTION}/-/remove", removing.remove, name="remove-collection"),
-    path(f"{CONTAINER}/-/remove", removing.remove, name="remove-container"),
-    path(
-        f"{CONTAINER}/-/images/sha256.<digest:digest>/remove", removing.remove, name="remove-image"
-    ),
+    path(IMAGE, image.show, name="image"),
+    path(f"{IMAGE}/download", image.download, name="download"),
+    path(f"{IMAGE}/tag", image.tag, name="tag-image"),
+    path(f"{IMAGE}/remove", removing.remove, name="remove-image"),
     path(ENTITY, entity.show, name="entity"),
     path(COLLECTION, collection.show, name="collection"),
     path(CONTAINER, container.show, name="container"),

@@ -154,7 +154,7 @@ def refuse_upload(owner: Any) -> str:
         size=212_000_000,
         part_bytes=212_000_000,
         key=f"blobs/5f/{digest}.{'0' * 24}",
-        reason="The bytes that arrived are not what was claimed. Push the image again.",
+        reason=f"The bytes that arrived do not have the SHA-256 {digest}. Push the image again.",
     )
     return digest
 

@@ -12,7 +12,6 @@ from playwright.sync_api import Page as Tab
 from tests.browser.judging import Witness
 from tests.browser.site import Site
 
-
 ENDED = re.compile(r"htmx:(sendAbort|afterRequest), ")
 
 

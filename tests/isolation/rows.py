@@ -442,7 +442,7 @@ def form(route: str, need: Need, kind: str, body: Any, **options: Any) -> None:
         "site",
         success=405,
         note="only takes a form",
-        ask=to("/" + re.sub(r"<\w+>", "x", somewhere)),
+        ask=to("/" + re.sub(r"<\w+>", "x", somewhere.replace("<digest>", "0" * 64))),
     )
 
 
@@ -890,7 +890,8 @@ for route, given, status in (
     (f"{IMAGE}/download", "-/images/sha256.{digest}/download", 303),
 ):
     at = f"{WITHIN}/{given}"
-    page("GET", f"{CONTAINER}/{route}", SEES, "container", to(at), success=status)
+    need = PULLS if "download" in route else SEES
+    page("GET", f"{CONTAINER}/{route}", need, "container", to(at), success=status)
     page("POST", f"{CONTAINER}/{route}", EVERYBODY, "container", to(at, {}), success=405)
 AN_IMAGE = f"{WITHIN}/-/images/sha256.{{digest}}"
 page("GET", f"{CONTAINER}/{IMAGE}/remove", DELETES, "container", to(f"{AN_IMAGE}/remove"))

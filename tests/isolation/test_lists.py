@@ -69,19 +69,22 @@ def test_a_search_finds_what_one_sees_and_nothing_else(
 def test_pages_list_what_one_sees_and_nothing_else(
     world: World, cells: dict[str, int], role: str
 ) -> None:
-    home = page(world, cells, role, "/")
+    home, every = (page(world, cells, role, address) for address in ("/", "/collections"))
     collections = seen(role, PAGE, COLLECTIONS)
     for column in COLLECTIONS:
-        assert (f"{world.collections[column]}<" in home.body) == (column in collections), column
+        link = f'href="/library/{world.collections[column]}"'
+        for listed in (home, every):
+            assert (link in listed.body) == (column in collections), column
     # And the one that each site begins with.
-    assert home.body.count('href="/library/') == len(collections) + 1
+    assert every.body.count('href="/library/') == len(collections) + 1
     for column in collections:
         place = world.places[column]
         listed = page(world, cells, role, f"/library/{place.entity}/{place.collection}")
         inside = [each for each in CONTAINERS if world.places[each].collection == place.collection]
         for each in inside:
             name = world.places[each].container
-            assert (f">{name}</a>" in listed.body) == (each in seen(role, PAGE, inside)), each
+            link = f'href="/library/{place.entity}/{place.collection}/{name}"'
+            assert (link in listed.body) == (each in seen(role, PAGE, inside)), each
 
 
 def page(world: World, cells: dict[str, int], role: str, address: str) -> Reply:

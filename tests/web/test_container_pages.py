@@ -225,6 +225,8 @@ def test_a_download_comes_from_the_store_under_a_name_of_its_own_and_is_counted(
     assert sent.body == content
     digest = pushed["hash"].removeprefix("sha256.")
     assert sent.headers["content-disposition"] == f'attachment; filename="gcc_{digest[:8]}.sif"'
+    looked = Client().head(f"{PAGE}/-/images/{pushed['hash']}/download")
+    assert looked.status_code == 303
     assert downloads.sum_up() == 1
     Collection.objects.update(visibility="private")
     hidden = Client().get(f"{PAGE}/-/images/{pushed['hash']}/download")

@@ -198,3 +198,11 @@ def test_the_pages_load_nothing_from_elsewhere(pushed: dict[str, Any], browser: 
 def without_csrf(page: HttpResponse) -> str:
     """The page without the token that differs each time."""
     return re.sub(r'name="csrfmiddlewaretoken"\s+value="\w+"', "", page.content.decode())
+
+
+def test_a_label_above_its_field_ends_without_a_sign() -> None:
+    for address in ("/account/sign-in", "/setup"):
+        text = Client().get(address).content.decode()
+        labels = re.findall(r"<label[^>]*>(.*?)</label>", text, re.DOTALL)
+        assert labels, address
+        assert not [label for label in labels if label.strip().endswith(":")], address

@@ -169,6 +169,17 @@ def test_what_came_before_the_page_was_opened_is_not_shown(
     assert b"Nothing has come" in look(mara.browser, f"/setup?since={later}").content
 
 
+def test_who_has_a_name_anew_sees_nothing_of_who_had_it_before(
+    mara: Person, store: ObjectStore
+) -> None:
+    before = timezone.now() - timedelta(hours=1)
+    wire(mara).push("mara/secret/gcc", sif_bytes(), "1.0")
+    Upload.objects.all().delete()
+    assert progress.newest(since=before, by=mara.caller).place == "mara/secret/gcc"
+    mara.user.date_joined = timezone.now()
+    assert progress.newest(since=before, by=mara.caller).place == ""
+
+
 def test_watching_ends_and_is_begun_again_by_a_button(mara: Person) -> None:
     browser = mara.browser
     poll = browser.get("/setup").context["poll"]

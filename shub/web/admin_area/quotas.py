@@ -12,12 +12,12 @@ from django.views.decorators.http import require_http_methods
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.containers import usage
+from shub.rows import Cut
 from shub.web.admin_area.frame import for_administrators, frame
 from shub.web.refusals import made_by
-from shub.web.site import caller
+from shub.web.site import caller, page_number
 
 PAGE = 50
-MOST_PAGES = 10_000
 
 
 class QuotaForm(forms.Form):
@@ -43,18 +43,16 @@ def quotas(request: HttpRequest) -> HttpResponse:
     if entity is not None:
         messages.success(request, _("The quota of %(name)s is changed.") % {"name": entity})
         return redirect(request.get_full_path())
-    number = _page_number(request)
-    start = (number - 1) * PAGE
-    rows = usage.by_entity(by=by, start=start, count=PAGE + 1)
+    cut = Cut.at(page_number(request), PAGE)
+    page = cut.page(usage.by_entity(by=by, start=cut.skipped, count=cut.size + 1))
     return render(
         request,
         "web/admin_area/quotas.html",
         {
             **frame(request),
             "form": form,
-            "rows": rows[:PAGE],
-            "previous": number - 1,
-            "next": number + 1 if len(rows) > PAGE else 0,
+            "page": page,
+            "rows": page.rows,
             "default_quota": settings.DEFAULT_QUOTA_BYTES,
         },
     )
@@ -63,9 +61,3 @@ def quotas(request: HttpRequest) -> HttpResponse:
 def _set(form: QuotaForm, by: Caller) -> Entity:
     written = usage.quota_written(form.cleaned_data["quota"])
     return usage.set_quota(name=form.cleaned_data["entity"], quota=written, by=by)
-
-
-def _page_number(request: HttpRequest) -> int:
-    written = request.GET.get("page", "")
-    is_number = written.isascii() and written.isdecimal() and len(written) < 6
-    return max(1, min(int(written), MOST_PAGES)) if is_number else 1

@@ -1,5 +1,6 @@
 """How pages write sizes, moments, counts, hashes and commands."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +41,7 @@ UNDO = "undo "
 
 # Eight digits tell the images of a container apart, and fit into a table.
 SHORT = 8
+WHOLE = re.compile(r"\b[0-9a-f]{64}\b")
 
 # The first of the 256 signs that are eight dots, each of them there or not.
 NO_DOTS = 0x2800
@@ -91,7 +93,11 @@ def _exact(local: datetime) -> str:
     >>> _exact(datetime(2026, 11, 6, 3, 4, tzinfo=UTC))
     '6 November 2026 03:04 UTC'
     """
-    return f"{local.day} {MONTHS[local.month]} {local.year} {local:%H:%M %Z}"
+    return f"{_day(local)} {local:%H:%M %Z}"
+
+
+def _day(local: datetime) -> str:
+    return f"{local.day} {MONTHS[local.month]} {local.year}"
 
 
 def _distance(moment: datetime) -> str:
@@ -113,7 +119,7 @@ def day(moment: datetime | None) -> SafeString | str:
         '<time datetime="{}" title="{}">{}</time>',
         local.isoformat(),
         _exact(local),
-        f"{local.day} {MONTHS[local.month]} {local.year}",
+        _day(local),
     )
 
 
@@ -173,6 +179,18 @@ def short_hash(digest: str) -> SafeString:
         dots(digest),
         digest[:SHORT],
     )
+
+
+@register.filter
+def short_hashes(text: str) -> SafeString | str:
+    """The text with the first digits only of each hash in it, and on hover whole.
+
+    >>> short_hashes("mara/tools/gcc:sha256." + "0f" * 32).partition(">")[2]
+    'mara/tools/gcc:sha256.0f0f0f0f…</span>'
+    """
+    text = str(text)
+    short = WHOLE.sub(lambda found: f"{found[0][:SHORT]}…", text)
+    return text if short == text else format_html('<span title="{}">{}</span>', text, short)
 
 
 def dots(digest: str) -> str:

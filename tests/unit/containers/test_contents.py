@@ -162,11 +162,11 @@ def test_images_are_listed_with_their_tags_or_those_without(gcc: Container, mara
 
 
 def test_an_image_with_very_many_tags_names_some(gcc: Container, mara: Person) -> None:
-    image = make_image(gcc, *(f"v{number}" for number in range(120)), by=mara)
+    image = make_image(gcc, *(f"v{number}" for number in range(220)), by=mara)
     (listed,) = contents.images_of(gcc, by=NOBODY)
-    assert (len(listed.tags), listed.tags[0], listed.has_more_tags) == (20, "v119", True)
+    assert (len(listed.tags), listed.tags[0], listed.has_more_tags) == (20, "v219", True)
     tags = contents.tags_of_image(image, by=NOBODY)
-    assert (len(tags), tags[0].name) == (100, "v119")
+    assert (len(tags), tags[0].name) == (200, "v219")
 
 
 # ── for whom, and at what cost ──

@@ -283,8 +283,13 @@ def test_no_readme_takes_long(piece: str) -> None:
         "".join(">" * depth + "\n" for depth in range(440)),
         (">" * 200 + "a\n") * 490,
         "".join(f"[a{number}]: b\n" for number in range(6000)) + "[a1]" * 5000,
+        "a\n" + " " * 99_000 + "a",
+        "a\n" + "> " * 49_000 + "|" + " " * 900 + "a",
     ],
-    ids=["table", "cells left out", "rows", "lists", "quotes", "lazy quotes", "references"],
+    ids=[
+        *("table", "cells left out", "rows", "lists", "quotes", "lazy quotes", "references"),
+        *("blanks", "quoted blanks"),
+    ],
 )
 def test_no_structure_takes_long(source: str) -> None:
     _in_bounded_time(source[:MOST])
