@@ -10,9 +10,3 @@ def entity_named(name: str) -> Entity | None:
     name = folded(name)
     today = Entity.objects.filter(name=name)
     return first(today.union(Entity.objects.filter(former_names__name=name)))
-
-
-def present_name(name: str) -> str:
-    """What the entity is called now that was called so before; empty where none was."""
-    found = Entity.objects.filter(former_names__name=folded(name))
-    return next(iter(found.values_list("name", flat=True)[:1]), "")

@@ -1,11 +1,10 @@
 """Images: found by a reference or an id."""
 
-from dataclasses import replace
 from typing import cast
 from uuid import UUID
 
 from shub.accounts.callers import Caller
-from shub.accounts.entities import present_name
+from shub.containers import former_names
 from shub.containers.admission import pushable
 from shub.containers.models import Image, Tag, not_removed
 from shub.containers.permissions import may_push, may_view
@@ -66,9 +65,9 @@ def find_image(ref: LibraryRef, *, arch: str = "", by: Caller) -> Image:
     """
     image = _find(ref, arch, by=by)
     if image is None:
-        # Asked whether something is hidden or missing, and of no entity too where the name was
+        # Asked whether something is hidden or missing, and of nothing too where the names were
         # none's before: it all takes the same time.
-        image = _find(replace(ref, entity=present_name(ref.entity)), arch, by=by)
+        image = _find(former_names.present_ref(ref), arch, by=by)
     if image is None:
         what = f"{ref} ({arch})" if arch else str(ref)
         raise NotFound(f"There is no image {what}, or you may not see it.")

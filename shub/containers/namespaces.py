@@ -8,12 +8,13 @@ from django.conf import settings
 from django.db import transaction
 
 from shub.accounts.callers import Caller
-from shub.accounts.entities import entity_named, present_name
+from shub.accounts.entities import entity_named
 from shub.accounts.models import Entity
 from shub.audit import trail
+from shub.containers import former_names
 from shub.containers.admission import entity_for, pushable
 from shub.containers.models import Collection, Container, Visibility, not_removed
-from shub.containers.permissions import may_view, may_view_entity
+from shub.containers.permissions import may_push, may_view, may_view_entity
 from shub.errors import NotFound
 from shub.names import check_name, folded
 from shub.rows import first
@@ -32,16 +33,16 @@ def find_entity(name: str, *, by: Caller) -> Entity:
 
 def find_collection(entity: str, collection: str, *, by: Caller) -> Collection:
     """The collection, if the caller may see it; else NotFound."""
-    found = _collection(entity, collection, by=by) or _collection(
-        present_name(entity), collection, by=by
-    )
+    found = _collection(entity, collection, by=by)
+    if found is None:
+        found = _collection(*former_names.present_path(entity, collection)[:2], by=by)
     if found is None:
         raise NotFound(f"There is no collection {entity}/{collection}, or you may not see it.")
     return found
 
 
 def _collection(entity: str, collection: str, *, by: Caller) -> Collection | None:
-    """Asked for no entity too, where the name was none's before: a no takes as long either way."""
+    """Asked for nothing too, where the names were none's before: a no takes as long either way."""
     found = first(
         Collection.objects.select_related("entity").filter(
             not_removed(""), entity__name=folded(entity), name=folded(collection)
@@ -52,9 +53,10 @@ def _collection(entity: str, collection: str, *, by: Caller) -> Collection | Non
 
 def find_container(entity: str, collection: str, container: str, *, by: Caller) -> Container:
     """The container, if the caller may see it; else NotFound."""
-    found = _container(entity, collection, container, by=by) or _container(
-        present_name(entity), collection, container, by=by
-    )
+    found = _container(entity, collection, container, by=by)
+    if found is None:
+        path = former_names.present_path(entity, collection, container)
+        found = _container(*path, by=by)
     if found is None:
         raise NotFound(
             f"There is no container {entity}/{collection}/{container}, or you may not see it."
@@ -97,11 +99,27 @@ def ensure_entity(name: str, *, by: Caller) -> Entity:
 
 
 def ensure_collection(*, entity_id: str, name: str, description: str, by: Caller) -> Collection:
-    """The collection of this name in the entity, made if it is missing."""
+    """The collection of this name in the entity, or that had it and may be pushed into; made if it
+    is missing."""
     name = folded(name)
     found = first(Entity.objects.filter(public_id=entity_id))
     entity = entity_for(by, found, collection=name)
     check_name(name, "collection")
+    present = Collection.objects.filter(not_removed(""), entity=entity, name=name)
+    collection = first(present) or _once_called(name, entity, by=by)
+    if collection is None:
+        collection = _make_collection(entity, name, description, by=by)
+    collection.entity = entity
+    return collection
+
+
+def _once_called(name: str, entity: Entity, *, by: Caller) -> Collection | None:
+    """Not to a token that is bound to the name since: that is for something new."""
+    found = former_names.collection_once_called(name, entity)
+    return found if found is not None and may_push(by, found) else None
+
+
+def _make_collection(entity: Entity, name: str, description: str, *, by: Caller) -> Collection:
     private = settings.DEFAULT_PRIVATE or entity.default_private
     with transaction.atomic():
         collection, made = Collection.objects.get_or_create(
@@ -115,17 +133,28 @@ def ensure_collection(*, entity_id: str, name: str, description: str, by: Caller
             },
         )
         if made:
+            former_names.take_over(collection)
             _record_made(collection, entity, by=by, visibility=collection.visibility)
-    collection.entity = entity
     return collection
 
 
 def ensure_container(*, collection_id: str, name: str, description: str, by: Caller) -> Container:
-    """The container of this name in the collection, made if it is missing."""
+    """The container of this name in the collection, or that had it; made if it is missing."""
     found = Collection.objects.select_related("entity").filter(public_id=collection_id)
     collection = pushable(by, first(found))
     name = folded(name)
     check_name(name, "container")
+    present = Container.objects.filter(not_removed(""), collection=collection, name=name)
+    container = first(present) or former_names.container_once_called(name, collection)
+    if container is None:
+        container = _make_container(collection, name, description, by=by)
+    container.collection = collection
+    return container
+
+
+def _make_container(
+    collection: Collection, name: str, description: str, *, by: Caller
+) -> Container:
     with transaction.atomic():
         container, made = Container.objects.get_or_create(
             collection=collection,
@@ -134,8 +163,8 @@ def ensure_container(*, collection_id: str, name: str, description: str, by: Cal
             defaults={"description": without_filler(description), "created_by": by.user},
         )
         if made:
+            former_names.take_over(container)
             _record_made(container, collection.entity, by=by)
-    container.collection = collection
     return container
 
 

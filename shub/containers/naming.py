@@ -1,18 +1,27 @@
-"""Naming: what an entity is called. The names that it had stay its own until one is released."""
+"""Naming: what entities, collections and containers are called.
+
+The names that an entity had stay its own until one is released. Those of the other two lead to them
+until something new takes one (`shub.containers.former_names`).
+"""
+
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from shub.accounts.administrators import check_administrator
 from shub.accounts.callers import Caller
-from shub.accounts.models import Entity, FormerName, User
+from shub.accounts.models import Entity, FormerName, Token, User
 from shub.accounts.models.user import ROBOT_MARK
 from shub.audit import trail
-from shub.containers.admission import check_may_own
+from shub.containers import former_names
+from shub.containers.admission import check_may_manage, check_may_own
+from shub.containers.models import Collection, Container, Tag, not_removed
 from shub.errors import Conflict, NotFound
 from shub.names import check_name, folded
 from shub.public_ids import new_public_id
-from shub.rows import first
+from shub.rows import first, in_transaction
 
 # A sign-in name's, which a robot's begins with its entity's name.
 USERNAME_LENGTH = 150
@@ -81,6 +90,134 @@ def _rename_robots(entity: Entity) -> int:
             )
     User.objects.bulk_update(robots, ["username"])
     return len(robots)
+
+
+def rename_place(place: Collection | Container, *, to: str, by: Caller) -> Collection | Container:
+    """Call the collection or the container by another name; it as it then is. The same again is no
+    error.
+
+    The name that it has now leads to it until something new is called so. Tokens that are bound to
+    a collection follow. Conflict where the name is taken by what is there, and where something is
+    frozen: references to that stay. A collection's by its owners, a container's by maintainers.
+    """
+    if place.is_removed:
+        raise _missing(place)
+    if isinstance(place, Container):
+        check_may_manage(by, place)
+    else:
+        check_may_own(by, place)
+    to = folded(to.strip())
+    check_name(to, _kind(place))
+    done: list[Collection | Container] = []
+    try:
+        in_transaction(lambda: done.append(_rename_place(place, to=to, by=by)))
+    except IntegrityError:
+        raise _taken(place, to) from None
+    return done[-1]
+
+
+def _rename_place(place: Collection | Container, *, to: str, by: Caller) -> Collection | Container:
+    locked = _locked(place)
+    before = locked.name
+    if before == to:
+        return locked
+    _check_nobodys_default(locked)
+    _check_nothing_frozen(locked)
+    if _beside(locked).filter(name=to).exists():
+        raise _taken(locked, to)
+    locked.name = to
+    locked.save(update_fields=["name"])
+    former_names.keep(locked, before=before)
+    kind = _kind(locked)
+    entity = locked.entity if isinstance(locked, Collection) else locked.collection.entity
+    detail: dict[str, Any] = {}
+    if isinstance(locked, Collection):
+        bound = Token.objects.filter(entity=entity, collection=before)
+        detail["tokens"] = bound.update(collection=to)
+    trail.record(
+        f"{kind}.renamed",
+        kind=kind,
+        public_id=locked.public_id,
+        name=str(locked),
+        entity=entity.public_id,
+        by=by,
+        before=before,
+        after=to,
+        **detail,
+    )
+    return locked
+
+
+def _locked(place: Collection | Container) -> Collection | Container:
+    """The place as it is now, with what it is in: nothing is made beside it while it changes, and
+    who freezes something in it waits."""
+    if isinstance(place, Collection):
+        entity = Entity.objects.select_for_update().get(pk=place.entity_id)
+        found = first(Collection.objects.select_for_update().filter(not_removed(""), pk=place.pk))
+        if found is None:
+            raise _missing(place)
+        found.entity = entity
+        return found
+    within = first(
+        Collection.objects.select_for_update().filter(not_removed(""), pk=place.collection_id)
+    )
+    container = first(Container.objects.select_for_update().filter(not_removed(""), pk=place.pk))
+    if within is None or container is None:
+        raise _missing(place)
+    container.collection = within
+    return container
+
+
+def _beside(place: Collection | Container) -> QuerySet[Collection] | QuerySet[Container]:
+    """All that is there in what the place is in."""
+    if isinstance(place, Collection):
+        return Collection.objects.filter(not_removed(""), entity=place.entity_id)
+    return Container.objects.filter(not_removed(""), collection=place.collection_id)
+
+
+def _check_nobodys_default(place: Collection | Container) -> None:
+    if isinstance(place, Collection) and (place.entity.name, place.name) == (
+        settings.DEFAULT_ENTITY,
+        settings.DEFAULT_COLLECTION,
+    ):
+        raise Conflict(
+            f"{place} is what references without a collection mean: DEFAULT_COLLECTION says so."
+        )
+
+
+def _check_nothing_frozen(place: Collection | Container) -> None:
+    """Conflict where it, or something in it, is to stay as it is: so is what it is called."""
+    if isinstance(place, Collection):
+        containers = Container.objects.filter(not_removed(""), collection=place)
+    else:
+        containers = Container.objects.filter(pk=place.pk)
+    frozen = first(containers.filter(is_frozen=True).select_related("collection__entity"))
+    if frozen is not None:
+        raise Conflict(
+            f"{frozen} is frozen: references to it stay as they are, and so do the names in them. "
+            "Ask a maintainer to unfreeze it first."
+        )
+    tags = Tag.objects.filter(container__in=containers, is_frozen=True)
+    tag = first(tags.select_related("container__collection__entity"))
+    if tag is not None:
+        raise Conflict(
+            f"The tag {tag.container}:{tag.name} is frozen: references to it stay as they are, and "
+            "so do the names in them. Ask a maintainer to unfreeze it first."
+        )
+
+
+def _kind(place: Collection | Container) -> str:
+    return type(place).__name__.lower()
+
+
+def _taken(place: Collection | Container, name: str) -> Conflict:
+    return Conflict(
+        f"The name {name!r} is taken: another {_kind(place)} here is called so. Choose another one."
+    )
+
+
+def _missing(place: Collection | Container) -> NotFound:
+    return NotFound(f"There is no such {_kind(place)}, or you may not see it.")
 
 
 def release(name: str, *, by: Caller | None) -> None:

@@ -210,6 +210,11 @@ def may_own(caller: Caller, place: Place) -> bool:
     return _may_change(caller, place, Scope.MANAGE, Role.OWNER)
 
 
+def may_rename(caller: Caller, place: Place) -> bool:
+    """Say what it is called."""
+    return may_manage(caller, place) if isinstance(place, Container) else may_own(caller, place)
+
+
 def may_remove(caller: Caller, place: Collection | Container) -> bool:
     """Remove it as a whole, with all that is in it."""
     if isinstance(place, Collection):

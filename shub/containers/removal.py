@@ -93,7 +93,7 @@ def remove_image(ref: LibraryRef, *, arch: str, by: Caller) -> Image:
     found = images.find_image(ref, arch=arch, by=by)
     check_may_delete(by, found.container)
     if not (arch or ref.digest or ref.sif_id):
-        _check_only_arch(ref)
+        _check_only_arch(ref, found.container)
     in_transaction(lambda: _remove_image(found, by=by))
     return found
 
@@ -290,9 +290,13 @@ def _check_still_not_frozen(image: Image) -> None:
     check_not_frozen(Container.objects.select_for_update(no_key=True).get(pk=image.container_id))
 
 
-def _check_only_arch(ref: LibraryRef) -> None:
-    """Conflict when the tag means images of several archs: none of them is guessed at."""
-    arches = [tag.arch or "unknown" for tag in images.tags_named(ref)]
+def _check_only_arch(ref: LibraryRef, container: Container) -> None:
+    """Conflict when the tag means images of several archs: none of them is guessed at.
+
+    The reference may have former names: the container is the one that it means.
+    """
+    tags = Tag.objects.filter(container=container, name=ref.tag)
+    arches = [arch or "unknown" for arch in tags.values_list("arch", flat=True)]
     if len(arches) > 1:
         raise Conflict(
             f"The tag {ref} means images of several architectures: {', '.join(sorted(arches))}. "

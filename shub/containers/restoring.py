@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Now
 from shub.accounts.callers import NOBODY, Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
-from shub.containers import blobs, images, tagging, usage
+from shub.containers import blobs, former_names, images, tagging, usage
 from shub.containers.admission import check_not_frozen, check_writable
 from shub.containers.models import (
     Blob,
@@ -282,6 +282,7 @@ def _bring_place_back(place: Any, *, by: Caller | None) -> None:
         raise _missing(place.public_id)
     place.removed_at, place.removed_by, place.kept_until = None, "", None
     place.save(update_fields=["removed_at", "removed_by", "kept_until"])
+    former_names.take_over(place)
     _record("restored", place, by=by)
 
 

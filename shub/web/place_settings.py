@@ -19,7 +19,7 @@ from shub.accounts.models import Entity
 from shub.containers import describing, freezing, usage, visibility
 from shub.containers.admission import check_may_look_into
 from shub.containers.models import Collection, Container, Visibility
-from shub.containers.permissions import Place, may_manage, may_own, may_remove
+from shub.containers.permissions import Place, may_manage, may_remove, may_rename
 from shub.web import places
 from shub.web.refusals import attempt, page
 from shub.web.site import caller
@@ -96,7 +96,7 @@ def show(
         {
             **places.heading(found, by=by),
             "may_change": may_manage(by, found),
-            "may_rename": may_own(by, found),
+            "may_rename": may_rename(by, found),
             "form": DescriptionForm(initial={"description": found.description}),
             "readme": describing.readme_of(found),
             "choices": [] if isinstance(found, Entity) else _choices(found),

@@ -19,21 +19,22 @@ from shub.web.site import caller
 def find_entity(request: HttpRequest, name: str) -> Entity:
     """The entity of the page's address; NotFound where one may not see it."""
     found = namespaces.find_entity(name, by=caller(request))
-    _check_present_name(request, name, found)
+    _check_present_names(request, {"entity": name}, found)
     return found
 
 
 def find_collection(request: HttpRequest, entity: str, name: str) -> Collection:
     """The collection of the page's address; NotFound where one may not see it."""
     found = namespaces.find_collection(entity, name, by=caller(request))
-    _check_present_name(request, entity, found.entity)
+    _check_present_names(request, {"entity": entity, "collection": name}, found)
     return found
 
 
 def find_container(request: HttpRequest, entity: str, collection: str, name: str) -> Container:
     """The container of the page's address; NotFound where one may not see it."""
     found = namespaces.find_container(entity, collection, name, by=caller(request))
-    _check_present_name(request, entity, found.collection.entity)
+    asked = {"entity": entity, "collection": collection, "container": name}
+    _check_present_names(request, asked, found)
     return found
 
 
@@ -62,11 +63,12 @@ def find_with_members(request: HttpRequest, entity: str, collection: str) -> Ent
     return find_entity(request, entity)
 
 
-def _check_present_name(request: HttpRequest, asked: str, entity: Entity) -> None:
-    """Moved where the page is looked at by a name that the entity had, or in another case; a form
-    is simply taken."""
-    if request.method in {"GET", "HEAD"} and asked != entity.name:
-        raise Moved(entity.name)
+def _check_present_names(request: HttpRequest, asked: dict[str, str], found: Place) -> None:
+    """Moved where the page is looked at by names that places had, or in another case; a form is
+    simply taken."""
+    present = dict(zip(asked, names_of(found), strict=True))
+    if request.method in {"GET", "HEAD"} and asked != present:
+        raise Moved(**present)
 
 
 def kind_of(place: Place) -> str:

@@ -21,17 +21,17 @@ STATUSES: dict[type[Refusal], int] = {Denied: 403, TooMany: 429, Unavailable: 50
 
 
 class Moved(Exception):
-    """The entity of the address is called otherwise now."""
+    """What the address names is called otherwise now: the parts of the address, by their names."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def __init__(self, **names: str) -> None:
+        super().__init__(names)
+        self.names = names
 
 
 def page(
     view: Callable[Concatenate[HttpRequest, Parts], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, Parts], HttpResponseBase]:
-    """Answer what the domain refuses, and lead from an entity's former name to the present one."""
+    """Answer what the domain refuses, and lead from former names to those of today."""
 
     @wraps(view)
     def answer(
@@ -50,7 +50,7 @@ def page(
                 answer["Retry-After"] = str(refusal.retry_after)
             return answer
         except Moved as moved:
-            return redirect(_address_with(request, entity=moved.name))
+            return redirect(_address_with(request, moved.names))
 
     return answer
 
@@ -84,10 +84,10 @@ def made_by(form: Form, act: Callable[[], Made]) -> Made | None:
         return None
 
 
-def _address_with(request: HttpRequest, *, entity: str) -> str:
+def _address_with(request: HttpRequest, names: dict[str, str]) -> str:
     found = request.resolver_match
     if found is None:
         raise Http404
-    address = reverse(found.view_name, kwargs={**found.kwargs, "entity": entity})
+    address = reverse(found.view_name, kwargs={**found.kwargs, **names})
     query = request.META.get("QUERY_STRING", "")
     return f"{address}?{query}" if query else address

@@ -83,6 +83,7 @@ def settings_pages(route: str, of: str) -> list[URLPattern]:
     """What an entity, a collection and a container have in common."""
     return [
         path(f"{route}/-/settings", place_settings.show, name=f"{of}-settings"),
+        path(f"{route}/-/rename", renaming.rename, name=f"rename-{of}"),
         path(f"{route}/-/description", place_settings.describe, name=f"{of}-description"),
         path(f"{route}/-/readme", readme.edit, name=f"{of}-readme"),
         path(f"{route}/-/readme/preview", readme.preview, name=f"{of}-readme-preview"),
@@ -149,7 +150,6 @@ urlpatterns = [
     path("auth/tokens/<name:public_id>/revoke", tokens.revoke, name="revoke-token"),
     *robot_pages(f"{ENTITY}/-/robots", "entity"),
     path(f"{ENTITY}/-/audit", audit.show_entity, name="entity-audit"),
-    path(f"{ENTITY}/-/rename", renaming.rename, name="rename-entity"),
     *settings_pages(ENTITY, "entity"),
     path(f"{ENTITY}/-/default-private", place_settings.set_default_private, name="default-private"),
     *member_pages(ENTITY, "entity"),

@@ -149,6 +149,8 @@ PAGES = [
     Page("entity-robot", OWNER),
     Page("entity-audit", OWNER),
     Page("rename-entity", ADMINISTRATOR),
+    Page("rename-collection", OWNER),
+    Page("rename-container", OWNER),
     # tokens, teams, invitations
     Page("tokens", OWNER),
     Page("tokens", OWNER, what="refused", then=sent_empty),

@@ -950,3 +950,16 @@ page(
     changes=True,
     ask=to("/library/{entity}/-/rename", {"to": "brand-new"}),
 )
+for route, kind, need in ((COLLECTION, "collection", OWNS), (CONTAINER, "container", MANAGES)):
+    address = f"/{route}/-/rename".replace("<", "{").replace(">", "}")
+    page("GET", f"{route}/-/rename", need, kind, to(address), lacking=404)
+    page(
+        "POST",
+        f"{route}/-/rename",
+        need,
+        kind,
+        lacking=404,
+        success=302,
+        changes=True,
+        ask=to(address, {"to": "brand-new"}),
+    )

@@ -8,10 +8,12 @@ from django.test import Client
 
 from shub.accounts import teams
 from shub.accounts.models import Entity, User
-from shub.containers import freezing
-from shub.containers.models import Collection
+from shub.audit.models import Event
+from shub.containers import freezing, granting
+from shub.containers.models import Collection, Role
 from tests.authenticators import code
-from tests.factories import PASSWORD, Person, make_person
+from tests.factories import PASSWORD, Person, make_collection, make_container, make_person
+from tests.web.reading import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +117,56 @@ def test_an_owner_renames_on_the_page_and_is_led_on(mara: Person) -> None:
     assert answer["Location"] == "/library/genomics/-/rename"
     assert client.get("/library/mara/-/rename")["Location"] == "/library/genomics/-/rename"
     assert "mara" in client.get("/library/genomics/-/rename").content.decode()
+
+
+def test_collections_and_containers_are_renamed_on_pages_of_their_own(mara: Person) -> None:
+    make_container(make_collection(mara.entity, "tools", mara), "gcc", mara)
+    client = browser(mara)
+    for before, to, after, said in (
+        ("mara/tools/gcc", "Compiler", "mara/tools/compiler", "The container is called compiler"),
+        ("mara/tools", "builds", "mara/builds", "The collection is called builds"),
+    ):
+        assert f"/library/{before}/-/rename" in text_of(client.get(f"/library/{before}/-/settings"))
+        page = text_of(client.get(f"/library/{before}/-/rename"))
+        assert f"Rename {before}" in page
+        assert "Names that it had" not in page
+        answer = client.post(f"/library/{before}/-/rename", {"to": to})
+        assert answer["Location"] == f"/library/{after}/-/rename"
+        page = client.get(answer["Location"])
+        assert said in page.content.decode()
+        assert "Names that it had" in text_of(page)
+        old = client.get(f"/library/{before}")
+        assert old["Location"] == f"/library/{after}"
+
+
+def test_why_a_place_is_not_renamed_is_said_beside_the_field(mara: Person) -> None:
+    tools = make_collection(mara.entity, "tools", mara)
+    make_collection(mara.entity, "builds", mara)
+    gcc = make_container(tools, "gcc", mara)
+    freezing.set_container_frozen(gcc, frozen=True, by=mara.caller)
+    for address, to, words in (
+        ("mara/builds", "tools", "another collection here is called so"),
+        ("mara/builds", "a--b", "not a legal collection name"),
+        ("mara/tools", "works", "references to it stay as they are"),
+        ("mara/tools/gcc", "works", "references to it stay as they are"),
+    ):
+        page = browser(mara).post(f"/library/{address}/-/rename", {"to": to})
+        assert page.status_code == 200
+        assert words in page.content.decode()
+    assert not Event.objects.filter(action__endswith=".renamed").exists()
+
+
+def test_who_maintains_renames_containers_and_not_the_collection(
+    mara: Person, otto: Person
+) -> None:
+    tools = make_collection(mara.entity, "tools", mara)
+    make_container(tools, "gcc", mara)
+    granting.grant(place=tools, holder=otto.user, role=Role.MAINTAINER, by=mara.caller)
+    for address, status in (("mara/tools", 404), ("mara/tools/gcc", 200)):
+        answer = browser(otto).get(f"/library/{address}/-/rename")
+        assert answer.status_code == status
+        settings = text_of(browser(otto).get(f"/library/{address}/-/settings"))
+        assert ("/-/rename" in settings) == (status == 200)
 
 
 def test_a_name_that_cannot_be_had_is_said_beside_the_field(mara: Person, otto: Person) -> None:

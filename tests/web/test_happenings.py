@@ -58,6 +58,8 @@ def test_an_event_that_says_less_is_told_with_less() -> None:
         ("tag.frozen", "container", "mara/tools/gcc:1.0", "/library/mara/tools/gcc"),
         ("entity.renamed", "entity", "genomics", "/library/genomics"),
         ("entity.renamed", "entity", "", ""),
+        ("collection.renamed", "collection", "mara/builds", "/library/mara/builds"),
+        ("container.renamed", "container", "mara/tools/gcc", "/library/mara/tools/gcc"),
         ("token.issued", "token", "mara", ""),
         ("image.pushed", "image", "a/b/c/d", ""),
     ],

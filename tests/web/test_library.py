@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from shub.accounts.models import FormerName
-from shub.containers import freezing
+from shub.containers import freezing, naming
 from tests.factories import Person, make_auditor, make_collection, make_container, make_person
 from tests.web.reading import text_of
 
@@ -59,11 +59,33 @@ def test_every_page_asked_by_a_former_name_leads_to_the_present_one(mara: Person
             assert browser.get(answer["Location"]).status_code == 200
 
 
+def test_every_page_of_what_was_renamed_leads_to_the_present_names(mara: Person) -> None:
+    gcc = make_container(make_collection(mara.entity, "tools", mara), "gcc", mara)
+    FormerName.objects.create(name="before", entity=mara.entity)
+    naming.rename_place(gcc, to="compiler", by=mara.caller)
+    naming.rename_place(gcc.collection, to="builds", by=mara.caller)
+    for asked, rest, present in (
+        ("mara/tools", "", "mara/builds"),
+        ("before/tools", "/-/settings", "mara/builds"),
+        ("mara/Builds", "/-/members", "mara/builds"),
+        ("mara/tools/gcc", "", "mara/builds/compiler"),
+        ("mara/builds/gcc", "/-/tags", "mara/builds/compiler"),
+        ("mara/tools/compiler", "/-/history", "mara/builds/compiler"),
+        ("before/tools/GCC", "/-/settings", "mara/builds/compiler"),
+        ("before/tools/gcc", "/-/rename", "mara/builds/compiler"),
+    ):
+        answer = mara.browser.get(f"/library/{asked}{rest}?a=b")
+        leads = f"/library/{present}{rest}?a=b"
+        assert (answer.status_code, answer["Location"]) == (302, leads)
+        assert mara.browser.get(leads).status_code == 200
+
+
 def test_a_former_name_of_what_one_may_not_see_tells_nothing(mara: Person, otto: Person) -> None:
-    make_collection(mara.entity, "own", mara, visibility="private")
+    own = make_collection(mara.entity, "own", mara, visibility="private")
+    naming.rename_place(own, to="hideaway", by=mara.caller)
     FormerName.objects.create(name="before", entity=mara.entity)
     for browser in (Client(), otto.browser):
-        for address in ("/library/before", "/library/before/own"):
+        for address in ("/library/before", "/library/before/own", "/library/mara/own"):
             assert browser.get(address).status_code == 404
 
 

@@ -4,6 +4,7 @@ from shub.containers.models.blob import Blob
 from shub.containers.models.collection import Collection, Visibility
 from shub.containers.models.container import Container
 from shub.containers.models.download import Download, DownloadCount
+from shub.containers.models.former import FormerCollectionName, FormerContainerName
 from shub.containers.models.grant import Grant, Role
 from shub.containers.models.image import Image
 from shub.containers.models.read_only import ReadOnly
@@ -18,6 +19,8 @@ __all__ = [
     "Container",
     "Download",
     "DownloadCount",
+    "FormerCollectionName",
+    "FormerContainerName",
     "Grant",
     "Image",
     "PendingTag",

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from shub.accounts import tokens
 from shub.accounts.models import FormerName
+from shub.containers import naming
 from shub.containers.models import Collection, Container, Image, Tag
 from shub.storage import ObjectStore
 from tests.described import description
@@ -53,8 +54,9 @@ MOST = {
     ("PUT", "/v2/imagefile/{image_id}/_multipart_abort"): 6,
     ("GET", "/pks/lookup"): 0,
     ("POST", "/pks/add"): 0,
-    ("GET", "/api/container/{collection}/{name}"): 3,
-    ("GET", "/container/{collection}/{name}"): 3,
+    # Asked for what is not there: by the names of before too.
+    ("GET", "/api/container/{collection}/{name}"): 4,
+    ("GET", "/container/{collection}/{name}"): 4,
 }
 
 
@@ -218,6 +220,12 @@ def test_a_no_takes_as_many_queries_for_what_is_hidden_as_for_what_is_missing(
         client.get("/v1/rbac/users/current")  # the first use is written down
     ids = [image[kind] for kind in ("entity", "collection", "container", "id")]
     missing = noes(client, "nobody", ["0" * 24] * 4)
+    assert noes(client, "mara", ids) == missing
+    assert noes(client, "before", ids) == missing
+    container = Container.objects.select_related("collection").get(name="gcc")
+    naming.rename_place(container, to="compiler", by=mara.caller)
+    assert noes(client, "mara", ids) == missing
+    naming.rename_place(container.collection, to="builds", by=mara.caller)
     assert noes(client, "mara", ids) == missing
     assert noes(client, "before", ids) == missing
 
