@@ -10,10 +10,11 @@ from tests.clients.live import Live, started
 
 
 @contextlib.contextmanager
-def registry(ready_file: Path | None) -> Iterator[Live]:
-    """The registry of this ready file; with none, a fresh one that is gone afterwards."""
+def registry(ready_file: Path | None, **settings: str) -> Iterator[Live]:
+    """The registry of this ready file; with none, a fresh one with these settings, that is gone
+    afterwards."""
     if ready_file is None:
-        with started() as live:
+        with started(**settings) as live:
             yield live
     else:
         said = json.loads(ready_file.read_text())
