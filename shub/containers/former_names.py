@@ -99,7 +99,7 @@ def take_over(place: Collection | Container) -> None:
 def keep(place: Collection | Container, *, before: str) -> None:
     """Have what the place was called lead to it, and what it is called now mean it alone.
 
-    In the transaction of who renames it, with what it is in locked.
+    In the transaction of who renames it, once the database has let it have the name.
     """
     _within(place).filter(name__in=[before, place.name]).delete()
     if isinstance(place, Collection):

@@ -149,22 +149,21 @@ def _rename_place(place: Collection | Container, *, to: str, by: Caller) -> Coll
 
 
 def _locked(place: Collection | Container) -> Collection | Container:
-    """The place as it is now, with what it is in: nothing is made beside it while it changes, and
-    who freezes something in it waits."""
-    if isinstance(place, Collection):
-        entity = Entity.objects.select_for_update().get(pk=place.entity_id)
-        found = first(Collection.objects.select_for_update().filter(not_removed(""), pk=place.pk))
-        if found is None:
-            raise _missing(place)
-        found.entity = entity
-        return found
-    within = first(
-        Collection.objects.select_for_update().filter(not_removed(""), pk=place.collection_id)
+    """The place as it is now. A container with its collection, as who freezes or removes either
+    locks that. What is made beside it meanwhile the database holds apart: a name is there once."""
+    collection_id = place.pk if isinstance(place, Collection) else place.collection_id
+    there = not_removed("")
+    collection = first(
+        Collection.objects.select_for_update(no_key=True).filter(there, pk=collection_id)
     )
-    container = first(Container.objects.select_for_update().filter(not_removed(""), pk=place.pk))
-    if within is None or container is None:
+    if collection is None:
         raise _missing(place)
-    container.collection = within
+    if isinstance(place, Collection):
+        return collection
+    container = first(Container.objects.select_for_update(no_key=True).filter(there, pk=place.pk))
+    if container is None:
+        raise _missing(place)
+    container.collection = collection
     return container
 
 

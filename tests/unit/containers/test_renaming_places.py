@@ -12,6 +12,7 @@ from shub.accounts.callers import NOBODY
 from shub.audit.models import Event
 from shub.containers import (
     dropping,
+    former_names,
     freezing,
     granting,
     images,
@@ -208,6 +209,16 @@ def test_two_renames_leave_both_old_names_and_the_way_back_gives_one_up(
         assert found_by(path, mara) == gcc
 
 
+def test_names_of_today_lead_nowhere_else(gcc: Container, mara: Person) -> None:
+    for path in (OLD, "mara/tools/none", "mara/none/gcc", "nobody/tools/gcc"):
+        assert former_names.present_path(*path.split("/")) == former_names.NOWHERE
+    rename_both(mara)
+    assert former_names.present_path("mara", "builds", "compiler") == former_names.NOWHERE
+    assert former_names.present_path("mara", "builds") == former_names.NOWHERE
+    assert former_names.present_path("Mara", "Tools", "GCC") == ("mara", "builds", "compiler")
+    assert former_names.present_path("mara", "tools") == ("mara", "builds", "")
+
+
 def test_the_same_name_again_is_no_error_and_no_event(gcc: Container, mara: Person) -> None:
     for place in (gcc, gcc.collection):
         assert naming.rename_place(place, to=place.name.upper(), by=mara.caller) == place
@@ -346,6 +357,9 @@ def test_a_push_takes_over_the_name_of_what_was_removed(
     assert wire().get(f"/v1/images/{OLD}:{BY_TAG}").data["id"] == new["id"]
     by_new_name = wire().get(f"/v1/images/mara/tools/compiler:{BY_TAG}")
     assert by_new_name.data["id"] == pushed["id"]
+    # For good: with what took it the name goes.
+    removal.remove_container(container("gcc"), by=mara.caller)
+    assert wire().get(f"/v1/images/{OLD}:{BY_TAG}").status == 404
 
 
 def test_an_old_name_does_not_stand_in_the_way_of_what_is_brought_back(
