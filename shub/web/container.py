@@ -7,8 +7,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from shub.containers import contents, describing
-from shub.containers.contents import GridRow
+from shub.containers.contents import GridRow, Listed
 from shub.containers.permissions import may_manage, may_push
+from shub.containers.refs import DEFAULT_TAG
 from shub.uploads import arrivals
 from shub.web import client_commands, markdown, places
 from shub.web.refusals import page
@@ -27,6 +28,8 @@ def show(request: HttpRequest, entity: str, collection: str, container: str) -> 
     by = caller(request)
     grid = contents.tag_grid(found, by=by)
     first = grid.page.rows[0] if grid.page.rows else None
+    # Clients of before 2023 set no tag: what they pushed is seen here, too, and pulled by its hash.
+    newest = None if first else next(iter(contents.images_of(found, by=by)), None)
     pushes = may_push(by, found)
     return render(
         request,
@@ -40,9 +43,10 @@ def show(request: HttpRequest, entity: str, collection: str, container: str) -> 
             "total": grid.page.total,
             "has_more": len(grid.page.rows) > MOST_NAMES,
             "first": first,
+            "newest": newest.image if newest else None,
             "same": _same(first, grid.page.rows),
             "commands": client_commands.pull_commands(
-                f"{found}:{first.name}" if first else str(found),
+                f"{found}:{_most_wanted(first, newest)}",
                 visibility=found.narrowest_visibility,
             ),
             "uploads": arrivals.under_way_or_refused(found) if pushes else [],
@@ -51,6 +55,13 @@ def show(request: HttpRequest, entity: str, collection: str, container: str) -> 
             "may_manage": may_manage(by, found),
         },
     )
+
+
+def _most_wanted(first: GridRow | None, newest: Listed | None) -> str:
+    """What most who come want to pull: the first name, else the image that was pushed last."""
+    if first is not None:
+        return first.name
+    return newest.image.hash if newest else DEFAULT_TAG
 
 
 def _same(first: GridRow | None, rows: Sequence[GridRow]) -> list[str]:

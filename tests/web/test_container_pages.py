@@ -92,6 +92,17 @@ def test_a_link_to_it_that_is_pasted_elsewhere_says_what_it_is(
     assert f'<meta property="og:url" content="http://registry.test{PAGE}">' in page
 
 
+def test_where_nothing_is_tagged_the_newest_image_is_pulled_by_its_hash(
+    gcc: Container, mara: Person
+) -> None:
+    make_image(gcc, by=mara)
+    newest = make_image(gcc, by=mara)
+    page = text_of(Client().get(PAGE))
+    assert f"library://mara/tools/gcc:{newest.hash}" in page
+    assert "Tag this one" not in page
+    assert "Tag this one" in text_of(mara.browser.get(PAGE))
+
+
 # ── tags ──
 def test_all_names_are_on_the_page_of_tags_by_pages_and_by_what_is_in_them(
     gcc: Container, mara: Person
