@@ -157,8 +157,9 @@ def release(request: pytest.FixtureRequest, library_program: Path) -> Release:
 
 @pytest.fixture(scope="session")
 def live() -> Iterator[Live]:
-    """The registry that all tests share; each works under a container name of its own."""
-    with registry.started() as running:
+    """The registry that all tests share; each works under a container name of its own. What is
+    removed is not kept: what then remains is asked for."""
+    with registry.started(REMOVED_KEEP_DAYS="0") as running:
         yield running
 
 
