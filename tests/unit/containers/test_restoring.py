@@ -932,6 +932,11 @@ def test_who_may_not_bring_it_back_is_told_the_same_as_of_what_never_was(
     assert restoring.kind_of(gcc.public_id, by=mara.caller) == "container"
 
 
+# Many for queries; Postgres looks at each row's keys once more when the test ends, in one statement
+# that has to be done within DATABASE_PATIENCE_SECONDS.
+MANY = 2_000
+
+
 def test_removing_much_takes_as_many_queries_as_removing_little(
     mara: Person, django_assert_max_num_queries: Any
 ) -> None:
@@ -944,7 +949,7 @@ def test_removing_much_takes_as_many_queries_as_removing_little(
         for number, blob in enumerate(
             Blob.objects.bulk_create(
                 Blob(digest=f"{number:064x}", size=10, state="proven", key=f"k{number}")
-                for number in range(10_000)
+                for number in range(MANY)
             )
         )
     )
@@ -954,12 +959,12 @@ def test_removing_much_takes_as_many_queries_as_removing_little(
     )
     with django_assert_max_num_queries(12):
         foreseen = removal.foresee(collection, by=mara.caller)
-    assert (foreseen.images, foreseen.tags, foreseen.size) == (10_000, 10_000, 100_000)
+    assert (foreseen.images, foreseen.tags, foreseen.size) == (MANY, MANY, 10 * MANY)
     with django_assert_max_num_queries(12):
         removal.remove_collection(collection, by=mara.caller)
     with django_assert_max_num_queries(12):
         (listed,) = restoring.removed_in(mara.entity, by=mara.caller)
-    assert listed.images == 10_000
+    assert listed.images == MANY
     mara.entity.quota_bytes = foreseen.size
     mara.entity.save()
     with django_assert_max_num_queries(14):
