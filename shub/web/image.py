@@ -18,6 +18,7 @@ from shub.uploads import arrivals
 from shub.web import client_commands, places
 from shub.web.refusals import attempt, page
 from shub.web.site import caller
+from shub.web.templatetags.pages import SHORT
 
 
 class TagForm(forms.Form):
@@ -108,4 +109,4 @@ def tag(
 
 def filename(image: Image) -> str:
     """What the image is saved as: its container, and the beginning of its hash."""
-    return f"{image.container.name}_{image.digest[:8]}.sif"
+    return f"{image.container.name}_{image.digest[:SHORT]}.sif"

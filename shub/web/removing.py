@@ -83,11 +83,16 @@ def remove(
             "form": form,
             "kind": type(thing).__name__.lower(),
             "name": _name_of(thing),
-            "back": request.path.removesuffix("/remove")
-            if digest
-            else f"{request.path[:-6]}settings",
+            "back": _page_before(request, place, digest),
         },
     )
+
+
+def _page_before(request: HttpRequest, place: Place, digest: str) -> str:
+    """Where the button was that led here: the image's own page, or the place's settings."""
+    if digest:
+        return request.path.removesuffix("/remove")
+    return f"{places.address(place)}/-/settings"
 
 
 def _remove(thing: Removable, *, by: Caller) -> bool:
