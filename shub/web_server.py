@@ -8,6 +8,10 @@ import os
 from typing import Any
 
 from django.conf import settings
+from gunicorn.glogging import Logger
+
+from shub import counting_folder
+from shub.log_lines import JSONLines
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shub.settings")
 
@@ -37,6 +41,24 @@ graceful_timeout = settings.WEB_DRAIN_SECONDS + settings.WEB_STOP_SECONDS
 keepalive = 5
 
 
+class JSONLogger(Logger):
+    """gunicorn's own lines in the form of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called at the start, and whenever gunicorn reads its settings again."""
+        super().setup(cfg)
+        for each in self.error_log.handlers:
+            each.setFormatter(JSONLines())
+
+
+if settings.LOG_FORMAT == "json":
+    logger_class = JSONLogger
+
+# Before anything is imported that counts.
+if settings.METRICS_TOKEN or settings.METRICS_ALLOWED_NETWORKS:
+    counting_folder.make(settings.PROMETHEUS_MULTIPROC_DIR)
+
+
 def on_starting(server: Any) -> None:
     """Share one listening socket where there is but one: systemd's, or a Unix socket.
 
@@ -51,3 +73,13 @@ def post_fork(_server: Any, worker: Any) -> None:
     """Tell the worker how it ends; the first of the two times is the server's to wait for both."""
     worker.drain_seconds = settings.WEB_DRAIN_SECONDS
     worker.cfg.set("graceful_timeout", settings.WEB_STOP_SECONDS)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """What a dead worker was doing is done by nobody; what it has counted stays."""
+    counting_folder.forget(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """The server ends, and what it has counted with it."""
+    counting_folder.remove()
