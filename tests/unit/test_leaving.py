@@ -64,42 +64,46 @@ def asked(port: int, path: str) -> http.client.HTTPConnection:
 
 
 def test_an_answer_that_has_begun_is_sent_to_its_end(tmp_path: Path) -> None:
-    with serving(tmp_path, graceful=20) as (server, port):
-        with contextlib.closing(asked(port, "/slow")) as slow:
-            answer = slow.getresponse()
-            began = time.monotonic()
-            server.terminate()
-            assert answer.read() == b"a" * 40
-            # It was not waited for longer than it took.
-            assert server.wait(10) == 0
-            assert time.monotonic() - began < STREAM_SECONDS + 4
+    with (
+        serving(tmp_path, graceful=20) as (server, port),
+        contextlib.closing(asked(port, "/slow")) as slow,
+    ):
+        answer = slow.getresponse()
+        began = time.monotonic()
+        server.terminate()
+        assert answer.read() == b"a" * 40
+        # It was not waited for longer than it took.
+        assert server.wait(10) == 0
+        assert time.monotonic() - began < STREAM_SECONDS + 4
 
 
 def test_one_that_takes_longer_than_the_server_may_is_cut(tmp_path: Path) -> None:
-    with serving(tmp_path, graceful=1) as (server, port):
-        with contextlib.closing(asked(port, "/slow")) as slow:
-            answer = slow.getresponse()
-            began = time.monotonic()
-            server.terminate()
-            server.wait(10)
-            assert time.monotonic() - began < STREAM_SECONDS
-            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-                answer.read()
+    with (
+        serving(tmp_path, graceful=1) as (server, port),
+        contextlib.closing(asked(port, "/slow")) as slow,
+    ):
+        answer = slow.getresponse()
+        began = time.monotonic()
+        server.terminate()
+        server.wait(10)
+        assert time.monotonic() - began < STREAM_SECONDS
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            answer.read()
 
 
 def test_a_request_that_comes_on_an_open_connection_is_the_last_there(tmp_path: Path) -> None:
-    with serving(tmp_path, graceful=20) as (server, port):
-        with (
-            contextlib.closing(asked(port, "/slow")) as slow,
-            contextlib.closing(asked(port, "/")) as kept,
-        ):
-            assert not kept.getresponse().read().strip(b"b")
-            reader = threading.Thread(target=lambda: slow.getresponse().read())
-            reader.start()
-            server.terminate()
-            time.sleep(0.5)
-            kept.request("GET", "/")
-            last = kept.getresponse()
-            assert last.read() == b"b" * 40
-            assert last.headers["Connection"] == "close"
-            reader.join(10)
+    with (
+        serving(tmp_path, graceful=20) as (server, port),
+        contextlib.closing(asked(port, "/slow")) as slow,
+        contextlib.closing(asked(port, "/")) as kept,
+    ):
+        assert not kept.getresponse().read().strip(b"b")
+        reader = threading.Thread(target=lambda: slow.getresponse().read())
+        reader.start()
+        server.terminate()
+        time.sleep(0.5)
+        kept.request("GET", "/")
+        last = kept.getresponse()
+        assert last.read() == b"b" * 40
+        assert last.headers["Connection"] == "close"
+        reader.join(10)
