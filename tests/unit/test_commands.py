@@ -42,6 +42,7 @@ def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         *([command, "--help"] for command in ("prepare", "sweep", "createadministrator")),
         *([command, "--help"] for command in ("audit", "entity", "readonly", "removed", "user")),
         ["quickstart", "--help"],
+        ["setup", "--help"],
     ],
 )
 def test_what_needs_neither_database_nor_store_asks_for_neither(words: list[str]) -> None:
