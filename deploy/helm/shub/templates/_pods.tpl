@@ -29,7 +29,8 @@
 {{- if .Values.trustedProxies }}{{- $_ := set $made "TRUSTED_PROXIES" (join "," .Values.trustedProxies) }}{{- end -}}
 {{- if .Values.store.authority.secret }}{{- $_ := set $made "MINIO_CA_FILE" "/run/secrets/store/ca.crt" }}{{- end -}}
 {{- range $name, $value := merge (deepCopy .Values.settings) $made }}
-{{ $name }}: {{ $value | toString | quote }}
+{{- /* Helm reads whole numbers as such that are written 1e+12. */}}
+{{ $name }}: {{ if kindIs "float64" $value }}{{ printf "%.0f" $value | quote }}{{ else }}{{ $value | toString | quote }}{{ end }}
 {{- end }}
 {{- end -}}
 
