@@ -11,9 +11,16 @@ from shub.operations.setup import env_file, known
 
 FOLDER = Path(__file__).parents[3] / "deploy/systemd"
 UNITS = sorted(
-    path for path in FOLDER.glob("shub*") if path.suffix in {".service", ".socket", ".target"}
+    path
+    for path in FOLDER.glob("shub*")
+    if path.suffix in {".service", ".socket", ".target", ".timer"}
 )
-SERVICES = ["shub-prepare.service", "shub-web.service", "shub-sweep@1.service"]
+SERVICES = [
+    "shub-backup.service",
+    "shub-prepare.service",
+    "shub-web.service",
+    "shub-sweep@1.service",
+]
 
 analyze = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(
