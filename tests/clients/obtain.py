@@ -1,6 +1,6 @@
-"""Get the clients that the tests drive: an Apptainer CLI, and our programs on the Go libraries.
+"""Get what the tests drive: an Apptainer CLI, our programs on the Go libraries, and Helm.
 
-    python tests/clients/obtain.py [apptainer|go]
+    python tests/clients/obtain.py [apptainer|go|helm]
 
 No client is kept in the repository, and nothing is installed on the machine. What a machine lacks
 is unpacked from Debian's own packages under `.cache/clients`; remove that folder to start afresh.
@@ -22,6 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache" / "clients"
 GO_FOLDER = HERE / "go"
+HELM_FOLDER = HERE.parent / "unit" / "deploy" / "helm"
 
 # No Debian release has Apptainer, and a release's Go is older than the libraries ask for: both are
 # in the suite that is never frozen.
@@ -86,6 +87,26 @@ def go_client(name: str) -> Client:
             check=True,
         )
     return Client(path, f"{name}, built by {_go_version(go, folder)}")
+
+
+def helm() -> Client:
+    """Build Helm, by which the chart is rendered; a minute or two, once. HELM names another."""
+    named = os.environ.get("HELM")
+    if named:
+        return Client(Path(named), _run([named, "version", "--short"]).strip())
+    package = "helm.sh/helm/v3/cmd/helm"
+    with _alone():
+        go = _go_for(HELM_FOLDER)
+        path = CACHE / "bin" / "helm"
+        environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+        _run([go, "list", "-deps", package], cwd=HELM_FOLDER, env=environment)
+        subprocess.run(
+            [go, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, package],
+            cwd=HELM_FOLDER,
+            env=environment,
+            check=True,
+        )
+    return Client(path, f"Helm {_run([path, 'version', '--short']).strip()}")
 
 
 def faketime() -> Path:
@@ -301,8 +322,8 @@ def _run(
 
 
 def main(arguments: Sequence[str]) -> int:
-    wanted = set(arguments) or {"apptainer", "go"}
-    if not wanted <= {"apptainer", "go"}:
+    wanted = set(arguments) or {"apptainer", "go", "helm"}
+    if not wanted <= {"apptainer", "go", "helm"}:
         sys.stderr.write(f"{__doc__}\n")
         return 2
     try:
@@ -311,6 +332,9 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.write(f"{client.version}: {client.path}\n")
         for name in go_client_names() if "go" in wanted else ():
             client = go_client(name)
+            sys.stdout.write(f"{client.version}: {client.path}\n")
+        if "helm" in wanted:
+            client = helm()
             sys.stdout.write(f"{client.version}: {client.path}\n")
     except Missing as lack:
         sys.stderr.write(f"{lack}\n")
