@@ -15,24 +15,7 @@ from shub.quickstart.probing import answers_200
 WEB = "web"
 SWEEP = "sweep"
 DEMONSTRATION = "demo"
-WSGI = "shub.wsgi:application"
 START_SECONDS = 120.0
-
-GUNICORN_OPTIONS = (
-    # Threads that wait for no client, since strangers may come without a proxy in front; and
-    # reuse-port, without which one of the two workers may take all the connections that are kept
-    # open (measured). Six threads, since two may wait for verdicts and two may carry images.
-    *("--worker-class", "shub.web_worker.PatientWorker"),
-    *("--workers", "2", "--threads", "6", "--reuse-port"),
-    # Else a client here, or behind a proxy here, says by a header where the registry begins.
-    *("--forwarded-allow-ips", ""),
-    # Read once for both workers.
-    "--preload",
-    # It would lie in the home folder, for whoever finds it.
-    "--no-control-socket",
-    # A worker's main thread that does not turn for so long is stuck; requests may last longer.
-    *("--timeout", "60", "--graceful-timeout", "8", "--keep-alive", "5"),
-)
 
 
 class Application:
@@ -62,8 +45,8 @@ class Application:
         """gunicorn, without an access log: addresses and queries are nobody's matter."""
         return self._spec(
             WEB,
-            ("-m", "gunicorn", "--bind", str(self._bind), *GUNICORN_OPTIONS, WSGI),
-            stop_seconds=12,
+            ("-m", "gunicorn", "--config", "python:shub.web_server", "--bind", str(self._bind)),
+            stop_seconds=int(self._environment["WEB_STOP_SECONDS"]) + 4,
             orphan_signal=signal.SIGQUIT,  # its quick stop
         )
 

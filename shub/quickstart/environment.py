@@ -77,6 +77,8 @@ def for_application(
         "PUBLIC_URL": public_url(options),
         "ALLOWED_HOSTS": ",".join([*env.listing("ALLOWED_HOSTS"), *_hosts(options)]),
         "PYTHONUNBUFFERED": "1",
+        # Who presses Ctrl-C waits for it.
+        "WEB_STOP_SECONDS": env.text("WEB_STOP_SECONDS", "8"),
     }
     if not env.text("STATIC_ROOT"):
         made["STATIC_ROOT"] = str(DataFolder(options.data_dir).static)
