@@ -4,12 +4,9 @@ import secrets
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from shub.accounts import first_passwords
 from shub.quickstart.failures import CannotRun
 from shub.quickstart.folder import read_json, write_json
-
-# Without the letters and digits that are read for one another: it is typed by hand once.
-PASSWORD_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105  letters, not a password
-PASSWORD_LENGTH = 20
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def load_or_make(path: Path) -> Credentials:
         store_access_key="shub" + secrets.token_hex(8),
         store_secret_key=secrets.token_urlsafe(32),
         username="admin",
-        first_password="".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH)),
+        first_password=first_passwords.make(),
         **_upload_keys(),
     )
     write_json(path, asdict(made))
