@@ -130,6 +130,10 @@ audit: venv-dev ## look for known holes in the pinned packages; says so where no
 faults: venv-dev clients ## kill each process at each moment of a push, for some minutes (the short form is in test)
 	$(BIN)/pytest tests/faults -m faults $(ARGS)
 
+.PHONY: deployment
+deployment: venv-dev clients ## deploy by docker compose, push, upgrade, and take it down; skipped without an engine
+	$(BIN)/pytest tests/deployment -m "deployment or not deployment" $(ARGS)
+
 .PHONY: fuzz
 fuzz: venv-dev ## 100,000 random and mutated requests against a live registry (the short form is in test)
 	$(BIN)/pytest tests/fuzz -m fuzz $(ARGS)

@@ -1,10 +1,12 @@
 """Containers only where they are asked for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.deployment import front as fronts
+from tests.deployment import site as sites
 from tests.deployment.front import Behind, Front
 
 
@@ -15,11 +17,23 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the containers out unless they are asked for."""
     if "deployment" in str(config.option.markexpr):
+        lack = sites.engine_missing()
+        for item in items:
+            if lack and item.get_closest_marker("deployment"):
+                item.add_marker(pytest.mark.skip(reason=lack))
         return
     contained = [item for item in items if item.get_closest_marker("deployment")]
     if contained:
         config.hook.pytest_deselected(items=contained)
         items[:] = [item for item in items if item not in contained]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say how long each step took."""
+    if sites.TIMES in config.stash:
+        terminalreporter.section("deployment")
+        for what, seconds in config.stash[sites.TIMES].seconds.items():
+            terminalreporter.write_line(f"{seconds:7.1f} s  {what}")
 
 
 @pytest.fixture

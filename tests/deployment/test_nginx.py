@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.clients import live as registry
+from tests.clients import obtain
 from tests.clients.apptainer import Apptainer
 from tests.clients.conftest import have
-from tests.clients import obtain
 from tests.clients.outcome import assert_done
 from tests.deployment import front as fronts
 from tests.deployment.front import HOST, Behind, Front
@@ -308,7 +308,7 @@ def test_http_2_is_spoken_and_nothing_older_than_tls_1_2(front: Front) -> None:
     connection.close()
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.load_verify_locations(front.authority)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     connection = front.connection()
     connection._context = old  # type: ignore[attr-defined]
