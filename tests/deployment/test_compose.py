@@ -77,7 +77,7 @@ def push(cli: Apptainer, path: Path, ref: str) -> Outcome:
 
 
 def assert_pulled(cli: Apptainer, ref: str, digest: str) -> None:
-    """The client has each byte. Without its cache it compares nothing: what arrives is what counts."""
+    """The client has each byte; without its cache, as they arrive."""
     pulled = cli.home / "pulled.sif"
     pulled.unlink(missing_ok=True)
     assert_done(cli.run("pull", "--disable-cache", pulled, ref, seconds=300))
@@ -135,9 +135,9 @@ def test_no_container_runs_as_root_or_can_change_a_file_of_its_own(site: Site) -
             continue
         pid = each["State"]["Pid"]
         assert uid_of(pid) == USERS[service], service
-        wrote = site.compose("exec", "-T", service, "sh", "-c", "echo > /wrote", check=False)
-        assert "wrote" not in wrote
-        assert not site.run("docker", "diff", each["Id"]).strip().replace("C /tmp", ""), service
+        try_it = "touch /wrote /etc/wrote /usr/wrote /run/wrote 2>/dev/null; ls /wrote /*/wrote"
+        wrote = site.compose("exec", "-T", service, "sh", "-c", try_it, check=False)
+        assert not wrote.strip(), (service, wrote)
 
 
 def uid_of(pid: int) -> int:
