@@ -29,8 +29,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 # What the certificate is for; any client that knows the authority takes it at 127.0.0.1.
 HOST = "localhost"
 
-MIME_TYPES = "types { text/html html; }\n"
-
 
 @dataclass(frozen=True)
 class Front:
@@ -64,10 +62,12 @@ class Front:
         finally:
             connection.close()
 
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        """The lines of the access log."""
-        lines = (self.folder / "access.log").read_text().splitlines()
+    def log(self, count: int) -> list[dict[str, Any]]:
+        """The lines of the access log, once there are so many: nginx answers first."""
+        give_up_at = time.monotonic() + 5
+        while len(lines := (self.folder / "access.log").read_text().splitlines()) < count:
+            assert time.monotonic() < give_up_at, lines
+            time.sleep(0.02)
         return [json.loads(line) for line in lines]
 
     @property
@@ -133,7 +133,6 @@ def _write(front: Front, *, web: str, store: str, entrance: str, site: dict[str,
     for name in ("tmp", "site", "secrets"):
         (folder / name).mkdir()
     (folder / "tmp").chmod(0o711)
-    (folder / "mime.types").write_text(MIME_TYPES)
     for name, text in site.items():
         (folder / "site" / name).write_text(text)
     Authority(front.authority).issue(

@@ -190,3 +190,8 @@ def test_the_builder_is_sent_code_and_nothing_else() -> None:
         *("LICENSE", "manage.py", "shub"),
         *("requirements.txt", "requirements-ldap.txt", "requirements-saml.txt"),
     }
+
+
+def test_the_image_is_built_by_one_service_only() -> None:
+    """By two, each start would take the other's for a new one and make all containers anew."""
+    assert [name for name, each in SERVICES.items() if "build" in each] == ["prepare"]

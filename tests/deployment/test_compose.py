@@ -185,6 +185,16 @@ def test_nothing_of_a_clone_but_the_product_is_in_the_image(site: Site) -> None:
     assert listed[-1] == "10001"
 
 
+def test_another_up_disturbs_nothing(site: Site) -> None:
+    stay = {name: found["Id"] for name, found in site.inspected().items()}
+    started = {name: found["State"]["StartedAt"] for name, found in site.inspected().items()}
+    site.up()
+    again = site.inspected()
+    assert {name: found["Id"] for name, found in again.items()} == stay
+    for name in USERS:
+        assert again[name]["State"]["StartedAt"] == started[name], name
+
+
 @pytest.mark.parametrize("service", ["db", "minio", "web", "sweep", "nginx"])
 def test_a_service_that_is_restarted_comes_back_by_itself(
     site: Site, owner: Apptainer, service: str, times: Times, tmp_path: Path
