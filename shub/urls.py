@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from shub.operations import health, scraping
 from shub.operations.admin import site
 
 # What no view answers; what is missing has a page (404.html).
@@ -14,5 +15,8 @@ urlpatterns = [
     path("", include("shub.api.hkp.urls")),
     path("", include("shub.api.shub.urls")),
     path("admin/", site.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", scraping.metrics, name="metrics"),
     path("", include("shub.web.urls")),
 ]

@@ -8,6 +8,10 @@ import os
 from typing import Any
 
 from django.conf import settings
+from gunicorn.glogging import Logger
+
+from shub import counting_folder
+from shub.log_lines import JSONLines
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shub.settings")
 
@@ -33,8 +37,26 @@ control_socket_disable = True
 
 # A worker's main thread that does not turn for so long is stuck; requests may last longer.
 timeout = 60
-graceful_timeout = settings.WEB_STOP_SECONDS
+graceful_timeout = settings.WEB_DRAIN_SECONDS + settings.WEB_STOP_SECONDS
 keepalive = 5
+
+
+class JSONLogger(Logger):
+    """gunicorn's own lines in the form of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called at the start, and whenever gunicorn reads its settings again."""
+        super().setup(cfg)
+        for each in self.error_log.handlers:
+            each.setFormatter(JSONLines())
+
+
+if settings.LOG_FORMAT == "json":
+    logger_class = JSONLogger
+
+# Before anything is imported that counts.
+if settings.METRICS_TOKEN or settings.METRICS_ALLOWED_NETWORKS:
+    counting_folder.make(settings.PROMETHEUS_MULTIPROC_DIR)
 
 
 def on_starting(server: Any) -> None:
@@ -45,3 +67,19 @@ def on_starting(server: Any) -> None:
     own = {str(os.getpid())} & {os.environ.get("LISTEN_PID")}
     if own or any(isinstance(address, str) for address in server.cfg.address):
         server.cfg.set("reuse_port", False)
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Tell the worker how it ends; the first of the two times is the server's to wait for both."""
+    worker.drain_seconds = settings.WEB_DRAIN_SECONDS
+    worker.cfg.set("graceful_timeout", settings.WEB_STOP_SECONDS)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """What a dead worker was doing is done by nobody; what it has counted stays."""
+    counting_folder.forget(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """The server ends, and what it has counted with it."""
+    counting_folder.remove()

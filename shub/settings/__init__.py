@@ -14,4 +14,5 @@ from shub.settings.mail import *  # noqa: F403
 from shub.settings.registry import *  # noqa: F403
 from shub.settings.signin import *  # noqa: F403
 from shub.settings.storage import *  # noqa: F403
+from shub.settings.watching import *  # noqa: F403
 from shub.settings.web_server import *  # noqa: F403
