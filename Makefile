@@ -73,7 +73,7 @@ demo: venv ## run a registry with a demonstration site on it, in .demo; options 
 
 # What `check` needs of the site: as it would be behind TLS, with keys that are no secret.
 CHECK_SITE := SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
-	PUBLIC_URL=https://registry.example.org MINIO_EXTERNAL_SERVER=store.example.org \
+	PUBLIC_URL=https://registry.example.org MINIO_EXTERNAL_SERVER=store.example.org MINIO_EXTERNAL_SSL=true \
 	MINIO_ACCESS_KEY=for-the-check MINIO_SECRET_KEY=for-the-check \
 	MINIO_UPLOAD_ACCESS_KEY=for-uploads MINIO_UPLOAD_SECRET_KEY=for-uploads \
 	DATABASE_URL=postgresql://shub@127.0.0.1:1/shub \

@@ -1,6 +1,7 @@
 """System checks: what is wrong in the settings, before a user finds it. No store is asked."""
 
 import ipaddress
+import ssl
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
+
+from shub.operations.route_words import route_words
 
 
 @register(Tags.urls)
@@ -90,6 +93,111 @@ def users_reach_the_store(app_configs: Sequence[AppConfig] | None, **_: Any) -> 
             id="shub.W001",
         )
     ]
+
+
+@register(Tags.urls)
+def bucket_is_no_route(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Under the registry's own host the bucket's path is among the pages' and the API's."""
+    if not store_is_here() or settings.MINIO_BUCKET not in route_words():
+        return []
+    return [
+        checks.Error(
+            f"The bucket is called {settings.MINIO_BUCKET!r}, and users reach it at "
+            f"{settings.PUBLIC_URL}/{settings.MINIO_BUCKET}/, which is an address of the "
+            "registry's own.",
+            hint="Set MINIO_BUCKET to another name, or MINIO_EXTERNAL_SERVER to a host of the "
+            "store's own.",
+            id="shub.E005",
+        )
+    ]
+
+
+@register(Tags.urls)
+def store_location_is_whole(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> list[CheckMessage]:
+    """The bucket's name is put behind it: without its slashes nginx finds no such location."""
+    location = settings.NGINX_STORE_LOCATION
+    if not location or (location.startswith("/") and location.endswith("/") and location != "/"):
+        return []
+    return [
+        checks.Error(
+            f"NGINX_STORE_LOCATION is {location!r}.",
+            hint="It has to begin and to end with a slash, as in nginx.conf: /-/store/",
+            id="shub.E006",
+        )
+    ]
+
+
+@register(Tags.urls)
+def store_servers_are_hosts(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> list[CheckMessage]:
+    """HOST or HOST:PORT: what else stands there would be signed as it is."""
+    servers = {
+        "MINIO_SERVER": settings.MINIO_SERVER,
+        "MINIO_EXTERNAL_SERVER": settings.MINIO_EXTERNAL_SERVER,
+        **{
+            f"MINIO_EXTERNAL_SERVERS ({host})": server
+            for host, server in settings.MINIO_EXTERNAL_SERVERS.items()
+        },
+    }
+    return [
+        checks.Error(
+            f"{name} is {server!r}.",
+            hint="Give HOST or HOST:PORT, without a scheme and a path: store.example.org:9000",
+            id="shub.E007",
+        )
+        for name, server in servers.items()
+        if not is_host_and_port(server)
+    ]
+
+
+@register(Tags.urls, deploy=True)
+def pages_and_store_both_use_tls(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> list[CheckMessage]:
+    """One address has one scheme; and images do not travel in the clear beside pages by TLS."""
+    if settings.SERVED_BY_TLS == settings.MINIO_EXTERNAL_SSL:
+        return []
+    if store_is_here():
+        said = "true" if settings.SERVED_BY_TLS else "false"
+        return [
+            checks.Error(
+                f"PUBLIC_URL is {settings.PUBLIC_URL}, and the store is at the same host and port, "
+                f"but MINIO_EXTERNAL_SSL is {str(settings.MINIO_EXTERNAL_SSL).lower()}.",
+                hint=f"Set MINIO_EXTERNAL_SSL={said}.",
+                id="shub.E008",
+            )
+        ]
+    if not settings.SERVED_BY_TLS:
+        return []
+    return [
+        checks.Warning(
+            "The pages come by TLS, the images do not: whoever is on the way reads them.",
+            hint="Set MINIO_EXTERNAL_SSL=true once the store speaks TLS.",
+            id="shub.W005",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def own_authority_can_be_read(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> list[CheckMessage]:
+    """The files of private authorities are there, and hold certificates."""
+    found: list[CheckMessage] = []
+    for name in ("MINIO_CA_FILE", "LDAP_CA_FILE"):
+        path = getattr(settings, name)
+        if path and (fault := certificate_fault(path)):
+            found.append(
+                checks.Error(
+                    f"{name}: {path}: {fault}.",
+                    hint="Give the path of a PEM file with the authority's certificate.",
+                    id="shub.E009",
+                )
+            )
+    return found
 
 
 @register(Tags.security, deploy=True)
@@ -175,6 +283,43 @@ def hosts_are_named(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
             id="shub.W004",
         )
     ]
+
+
+def store_is_here() -> bool:
+    """Whether users reach the store at the registry's own host and port."""
+    public = urlsplit(settings.PUBLIC_URL)
+    usual = 443 if public.scheme == "https" else 80
+    server = urlsplit(f"//{settings.MINIO_EXTERNAL_SERVER}")
+    try:
+        return (server.hostname, server.port or usual) == (public.hostname, public.port or usual)
+    except ValueError:
+        # No port: another check says so.
+        return False
+
+
+def is_host_and_port(server: str) -> bool:
+    """Whether this is HOST or HOST:PORT and no more.
+
+    >>> [is_host_and_port(each) for each in ("a:9000", "[::1]:9", "a", "http://a", "a/b", "a:b")]
+    [True, True, True, False, False, False]
+    """
+    parts = urlsplit(f"//{server}")
+    try:
+        whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    return whole and parts.netloc == server and "@" not in server
+
+
+def certificate_fault(path: str) -> str:
+    """Why no certificate can be read from a file; empty where one can."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return "it is no PEM file with certificates"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def is_loopback(host: str) -> bool:

@@ -42,6 +42,7 @@ def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         *([command, "--help"] for command in ("prepare", "sweep", "createadministrator")),
         *([command, "--help"] for command in ("audit", "entity", "readonly", "removed", "user")),
         ["quickstart", "--help"],
+        ["setup", "--help"],
     ],
 )
 def test_what_needs_neither_database_nor_store_asks_for_neither(words: list[str]) -> None:
@@ -116,3 +117,52 @@ def test_an_administrator_is_made_by_command_and_a_weak_password_refused(db: Non
         call_command("createadministrator", "mara", stdout=out)
     assert "owns the entity mara" in out.getvalue()
     assert User.objects.get().is_administrator
+
+
+def administrator(name: str, *words: str) -> str:
+    from io import StringIO
+
+    from django.core.management import call_command
+
+    out = StringIO()
+    call_command("createadministrator", name, *words, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def test_an_administrator_is_made_from_a_file_once_and_then_left_alone(
+    db: None, tmp_path: Path
+) -> None:
+    from shub.accounts.models import User
+
+    file = tmp_path / "password"
+    file.write_text("correct horse battery\n")
+    words = ["--password-file", str(file), "--if-missing", "--must-change"]
+    assert "owns the entity mara" in administrator("mara", *words)
+    made = User.objects.get()
+    assert made.check_password("correct horse battery")
+    assert made.must_change_password
+    made.set_password("another horse battery")
+    made.save()
+    assert "stays as it is" in administrator("mara", *words)
+    assert User.objects.get().check_password("another horse battery")
+
+
+def test_if_missing_asks_for_no_password_and_says_who_is_no_administrator(
+    db: None, mara: object
+) -> None:
+    from shub.accounts.models import User
+
+    said = administrator("mara", "--if-missing", "--password-file", "/nowhere")
+    assert "mara is no administrator" in said
+    assert not User.objects.get().is_administrator
+
+
+def test_a_password_file_that_cannot_be_read_is_named(db: None, tmp_path: Path) -> None:
+    from django.core.management import CommandError
+
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    with pytest.raises(CommandError, match="--password-file: /nowhere: No such file"):
+        administrator("mara", "--password-file", "/nowhere")
+    with pytest.raises(CommandError, match="is empty"):
+        administrator("mara", "--password-file", str(empty))

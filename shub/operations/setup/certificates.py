@@ -5,8 +5,10 @@ pose as hosts of that domain, not as the bank of those who trust it. A server's 
 for 825 days, the most that Apple's systems take from a private authority.
 """
 
+import contextlib
 import ipaddress
 import ssl
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -126,12 +128,12 @@ def covers(certificate: x509.Certificate, host: str) -> bool:
 def trusted_here() -> list[x509.Certificate]:
     """The authorities that this machine knows; none where it has no list of them."""
     found = []
-    for each in ssl.create_default_context().get_ca_certs(binary_form=True):
-        # One of a form that this library does not read signs for nobody here.
-        try:
-            found.append(x509.load_der_x509_certificate(each))
-        except ValueError:
-            continue
+    with warnings.catch_warnings():
+        # Of old roots with odd serial numbers; one that cannot be read signs for nobody here.
+        warnings.simplefilter("ignore")
+        for each in ssl.create_default_context().get_ca_certs(binary_form=True):
+            with contextlib.suppress(ValueError):
+                found.append(x509.load_der_x509_certificate(each))
     return found
 
 

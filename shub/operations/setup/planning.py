@@ -216,6 +216,7 @@ class Planner:
             plan.files[name] = f"{word.make()}\n"
             if self.deployment.has(name) and name in renew:
                 plan.told.append(f"secrets/{name} is new. {word.after}")
+                plan.asked_for.add(name)
         self._garage(plan)
         self._database_url(plan)
 
@@ -252,6 +253,8 @@ class Planner:
             return
         if not present or present.endswith("@db:5432/shub"):
             plan.files[name] = f"{url}\n"
+            # It says nothing that the password does not.
+            plan.asked_for.add(name)
 
     def _coming(self, name: str, plan: Plan) -> str:
         """A secret as it will be."""
@@ -280,6 +283,8 @@ class Planner:
             text = compose_of(extra)
             if self.deployment.read(name) != text.strip():
                 plan.files[name] = text
+                # It follows from files that are told of.
+                plan.asked_for.add(name)
         wanted = choices.lines(plan.choices)
         was = choices.lines(before) if not self.first else {}
         # What follows from no change is left as somebody may have written it.
@@ -330,7 +335,7 @@ class Planner:
         for name in plan.files:
             if not self.deployment.has(name):
                 plan.made.append(f"secrets/{name}")
-            elif name not in self.request.renew and not _said(name, plan):
+            elif name not in plan.asked_for:
                 plan.changed.append(f"secrets/{name}: another one")
         if not self.text:
             plan.made.insert(0, ENV)
@@ -341,15 +346,6 @@ class Planner:
                 plan.made.append(f".env: {key}={value}")
             else:
                 plan.changed.append(f".env: {key}: {present or 'nothing'} → {value or 'nothing'}")
-
-
-def _said(name: str, plan: Plan) -> bool:
-    """Whether the file follows from something that is told in words of its own."""
-    follows = {words.DATABASE_URL: f"secrets/{words.POSTGRES_PASSWORD} is new"}
-    if name == "compose.yml":
-        return True
-    begins = follows.get(name, f"secrets/{name} ")
-    return any(sentence.startswith(begins) for sentence in plan.told)
 
 
 def _with(chosen: Choices, given: Mapping[str, Any]) -> Choices:

@@ -35,6 +35,8 @@ class Plan:
     # Sentences; those of `told` were asked for by name, the others have to be agreed to.
     changed: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    # The files that follow from what was asked for by name.
+    asked_for: set[str] = field(default_factory=set)
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)

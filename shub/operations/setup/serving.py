@@ -174,6 +174,7 @@ class Serving:
             reason = "" if "ca" in self.renew else ": the one before may not sign these names"
             words = f"secrets/{CA} is new{reason}. Users have to trust it before they come again."
             (self.plan.told if "ca" in self.renew else self.plan.changed).append(words)
+            self.plan.asked_for |= {CA, CA_KEY}
         self.plan.files |= {CA: made.certificate, CA_KEY: made.key}
         return made
 
@@ -201,8 +202,9 @@ class Serving:
             )
         self._put(name, certificates.issue(authority, [host]))
         if present:
-            if TLS in self.renew:
+            if self.renew & {TLS, "ca"}:
                 self.plan.told.append(f"secrets/{name}.crt and its key are new.")
+                self.plan.asked_for |= {f"{name}.crt", f"{name}.key"}
             self.plan.after.append(f"For the new certificate to be served: {RELOAD}")
 
     # ── files ──

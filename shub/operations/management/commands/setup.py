@@ -135,7 +135,8 @@ class Command(BaseCommand):
         )
         more.add_argument(
             "--renew",
-            action="append",
+            action="extend",
+            nargs="+",
             default=[],
             metavar="NAME",
             help=f"make it anew: {', '.join(words.WORDS)}, tls, ca",
@@ -216,7 +217,7 @@ def _request(options: dict[str, Any], folder: Path) -> Request:
         authority=_in(folder, options["ca"]),
         store_certificate=_in(folder, options["store_certificate"]),
         store_key=_in(folder, options["store_key"]),
-        renew=[name for written in options["renew"] for name in written.split(",") if name],
+        renew=options["renew"],
     )
 
 
