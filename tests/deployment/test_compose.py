@@ -166,6 +166,8 @@ def test_no_secret_can_be_read_where_a_deployment_is_looked_at(site: Site) -> No
     assert {"secret_key", "postgres_password", "minio_root_password", "tls.key"} <= set(words)
     for where, text in seen.items():
         for name, word in words.items():
+            if where == "the logs" and name in {"minio_root_user", "minio_upload_access_key"}:
+                continue  # by what name somebody came
             assert word not in text, f"{name} in {where}"
         assert "X-Amz-Signature" not in text, where
 
