@@ -126,9 +126,17 @@ lock: venv-dev ## compile requirements*.in into the pinned files
 audit: venv-dev ## look for known holes in the pinned packages; says so where no advisory can be had
 	@$(BIN)/python .ci/audit.py || [ $$? -eq 75 ]
 
+.PHONY: sbom
+sbom: venv-dev ## write what is in the image into sbom.json (CycloneDX); without an engine, what is in the locks
+	@$(BIN)/python .ci/sbom.py sbom.json
+
 .PHONY: faults
 faults: venv-dev clients ## kill each process at each moment of a push, for some minutes (the short form is in test)
 	$(BIN)/pytest tests/faults -m faults $(ARGS)
+
+.PHONY: deployment
+deployment: venv-dev clients ## deploy by docker compose, push, upgrade, and take it down; skipped without an engine
+	$(BIN)/pytest tests/deployment -m deployment $(ARGS)
 
 .PHONY: fuzz
 fuzz: venv-dev ## 100,000 random and mutated requests against a live registry (the short form is in test)

@@ -11,9 +11,11 @@ from tests.clients.outcome import Outcome
 class Apptainer:
     """One user of the CLI: a keyring, a cache and a list of remotes below `home`."""
 
-    def __init__(self, program: Path, home: Path) -> None:
+    def __init__(self, program: Path, home: Path, *, authority: Path | None = None) -> None:
+        """`authority`: the certificate of the only authority that this user trusts."""
         self.program = program
         self.home = home
+        self.trust = {"SSL_CERT_FILE": str(authority)} if authority else {}
         self.settings = home / ".apptainer"
         self.settings.mkdir(parents=True, mode=0o700)
 
@@ -23,7 +25,7 @@ class Apptainer:
             [self.program, *arguments],
             home=self.home,
             typed=typed,
-            env={"APPTAINER_CONFIGDIR": str(self.settings)},
+            env={"APPTAINER_CONFIGDIR": str(self.settings), **self.trust},
             seconds=seconds,
         )
 
