@@ -3,6 +3,8 @@
 from django.urls import include, path
 
 from shub.operations.admin import site
+from shub.operations.doctor import page as doctor
+from shub.operations.doctor import probe
 
 # What no view answers; what is missing has a page (404.html).
 handler400 = "shub.failures.unreadable"
@@ -14,5 +16,7 @@ urlpatterns = [
     path("", include("shub.api.hkp.urls")),
     path("", include("shub.api.shub.urls")),
     path("admin/", site.urls),
+    path("admin-area/doctor", doctor.show, name="admin-doctor"),
+    path("-/doctor", probe.show, name="doctor-probe"),
     path("", include("shub.web.urls")),
 ]
