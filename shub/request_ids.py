@@ -6,7 +6,8 @@ A person quotes it, and an administrator finds by it what happened. It says noth
 import logging
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,9 @@ HEADER = "X-Request-ID"
 WELL_FORMED = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 _present: ContextVar[str] = ContextVar("request_id", default="")
+
+# Of the upload that a request, or a sweep's work, is about.
+_push: ContextVar[str] = ContextVar("push", default="")
 
 
 class RequestIdMiddleware:
@@ -34,23 +38,55 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         found = _of(request)
         _present.set(found)
+        _push.set("")
         answer = self.get_response(request)
         answer.headers[HEADER] = found
         return answer
 
 
 class InLogLines(logging.Filter):
-    """Gives each record `of_request`: the id in brackets after a blank; empty outside a request."""
+    """Gives each record the ids that it belongs to: `request_id` and `push`; empty for none.
+
+    And `of_request`: those that are there, in brackets after a blank.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        found = _present.get()
-        record.of_request = f" [{found}]" if found else ""
+        request_id, followed = _present.get(), _push.get()
+        found = ", ".join(filter(None, [request_id, followed and f"push {followed}"]))
+        record.__dict__ |= {
+            "request_id": request_id,
+            "push": followed,
+            "of_request": f" [{found}]" if found else "",
+        }
         return True
 
 
 def present() -> str:
     """The id of the request that is being answered; empty outside of one."""
     return _present.get()
+
+
+def follow(push: str) -> None:
+    """From now on this request is about the upload of this public id: its log lines say so.
+
+    All requests of one push have it in common, and the sweep's work on it.
+    """
+    _push.set(push)
+
+
+def push() -> str:
+    """The public id of the upload that this is about; empty where it is about none."""
+    return _push.get()
+
+
+@contextmanager
+def following(push: str) -> Iterator[None]:
+    """The block is about the upload of this public id."""
+    before = _push.set(push)
+    try:
+        yield
+    finally:
+        _push.reset(before)
 
 
 def _of(request: HttpRequest) -> str:

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from shub.operations import health
 from shub.operations.admin import site
 from shub.operations.doctor import page as doctor
 from shub.operations.doctor import probe
@@ -18,5 +19,7 @@ urlpatterns = [
     path("admin/", site.urls),
     path("admin-area/doctor", doctor.show, name="admin-doctor"),
     path("-/doctor", probe.show, name="doctor-probe"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("", include("shub.web.urls")),
 ]

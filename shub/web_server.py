@@ -33,7 +33,7 @@ control_socket_disable = True
 
 # A worker's main thread that does not turn for so long is stuck; requests may last longer.
 timeout = 60
-graceful_timeout = settings.WEB_STOP_SECONDS
+graceful_timeout = settings.WEB_DRAIN_SECONDS + settings.WEB_STOP_SECONDS
 keepalive = 5
 
 
@@ -45,3 +45,9 @@ def on_starting(server: Any) -> None:
     own = {str(os.getpid())} & {os.environ.get("LISTEN_PID")}
     if own or any(isinstance(address, str) for address in server.cfg.address):
         server.cfg.set("reuse_port", False)
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Tell the worker how it ends; the first of the two times is the server's to wait for both."""
+    worker.drain_seconds = settings.WEB_DRAIN_SECONDS
+    worker.cfg.set("graceful_timeout", settings.WEB_STOP_SECONDS)

@@ -33,6 +33,7 @@ from gunicorn.http.errors import (
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from shub import stopping
 from shub.places import Places
 
 # From a request's first byte, or a new connection's beginning, to its last byte.
@@ -183,11 +184,45 @@ class Arrival(SocketUnreader):
 class PatientWorker(ThreadWorker):
     """For `gunicorn --worker-class shub.web_worker.PatientWorker`. TLS is a proxy's matter."""
 
+    # How long it goes on taking connections when it is told to end.
+    drain_seconds = 0
+    _leaves_at: float | None = None
+
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         super().check_config(cfg, log)
         if cfg.is_ssl:
             raise ConfigError("PatientWorker speaks no TLS: put a proxy in front.")
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Be told to end: say so at once, and take no more connections when it is time."""
+        stopping.tell()
+        if self.drain_seconds:
+            self._leaves_at = self._leaves_at or time.monotonic() + self.drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    def notify(self) -> None:
+        """Called in each turn of the main loop, at least once a second."""
+        super().notify()
+        if self._leaves_at and time.monotonic() >= self._leaves_at:
+            self.alive = False
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take connections or not; where it is for good, let others have those that come."""
+        was_accepting = self._accepting
+        super().set_accept_enabled(enabled)
+        if self.alive or not self.cfg.reuse_port:
+            return
+        for listener in self.sockets:
+            # What was connected to our own socket is ours: it would be cut when that is closed. And
+            # it is closed now: until then the kernel would go on connecting clients to it.
+            while was_accepting:
+                known = self.nr_conns
+                self.accept(listener)
+                if self.nr_conns == known:
+                    break
+            listener.close()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Give the connection to a thread if its request is here; else wait on, or hang up.

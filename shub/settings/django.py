@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 MIDDLEWARE = [
+    "shub.operations.health.ProbesMiddleware",
     "shub.request_ids.RequestIdMiddleware",
     "shub.api.slashes.CollapseSlashesMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -54,6 +54,9 @@ REMOVED_KEEP_DAYS = env.integer("REMOVED_KEEP_DAYS", 7, maximum=36_500)
 # How many images are read and hashed at once.
 SWEEP_THREADS = env.integer("SWEEP_THREADS", 2, minimum=1)
 
+# How long a sweep that is told to end goes on reading: what takes longer is handed back to others.
+SWEEP_STOP_SECONDS = env.integer("SWEEP_STOP_SECONDS", 5)
+
 # Who makes teams: everybody who is signed in, or administrators only.
 TEAM_CREATION = env.choice("TEAM_CREATION", ["everybody", "administrators"])
 

@@ -10,3 +10,7 @@ WEB_THREADS = env.integer("WEB_THREADS", 6, minimum=1)
 
 # How long a server that is told to end lets the requests that it has begun go on.
 WEB_STOP_SECONDS = env.integer("WEB_STOP_SECONDS", 30, minimum=1)
+
+# How long before that it goes on taking new connections, while /readyz says that it is stopping:
+# for load balancers that have to notice.
+WEB_DRAIN_SECONDS = env.integer("WEB_DRAIN_SECONDS", 0)

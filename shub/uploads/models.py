@@ -158,3 +158,43 @@ class Upload(models.Model):
         if number == self.total_parts:
             return self.size - (number - 1) * self.part_bytes
         return self.part_bytes
+
+
+class SweepBeat(models.Model):
+    """A sweep process that runs: it says so each few seconds, and takes the row away at its end.
+
+    The clock is the database's: hosts' own may differ.
+    """
+
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField(help_text="on that host")
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["host", "pid"], name="sweep_beat_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host}, process {self.pid}"
+
+
+class SweepTotal(models.Model):
+    """A counter that all sweep processes add to, under the name that /metrics gives it.
+
+    `labels` is its further labels as JSON, by name. It outlives the processes, so that it only
+    grows, and nobody has to reach them to read it.
+    """
+
+    name = models.CharField(max_length=80)
+    labels = models.JSONField(default=dict)
+    value = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name", "labels"], name="sweep_total_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.labels}"

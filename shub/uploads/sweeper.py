@@ -3,16 +3,18 @@
 import logging
 import select
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from time import monotonic
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
+from shub import metrics
+from shub.uploads import beats, totals
 from shub.uploads.joining import CHANNEL
 from shub.uploads.sweeps import housekeeping
-from shub.uploads.verification import verify_next
+from shub.uploads.verification import hand_back, verify_next
 
 log = logging.getLogger(__name__)
 
@@ -31,31 +33,51 @@ class Sweeper:
 
     def once(self) -> None:
         """Verify what waits and tidy up, then return."""
+        beats.beat()
         while verify_next():
             pass
         housekeeping()
+        totals.add()
 
     def run(self) -> None:
         """Sweep until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        threads = [
-            Thread(target=self._repeat, args=(self._verify,), name=f"verify-{index}", daemon=True)
-            for index in range(settings.SWEEP_THREADS)
+        # The heart first: no longer silence than the database's own, whatever the others do.
+        self._start(self._beat, "heart")
+        readers = [
+            self._start(self._verify, f"verify-{index}") for index in range(settings.SWEEP_THREADS)
         ]
-        threads.append(Thread(target=self._repeat, args=(self._listen,), name="ear", daemon=True))
-        for thread in threads:
-            thread.start()
+        self._start(self._listen, "ear")
         log.info("The sweep runs with %d verifying threads.", settings.SWEEP_THREADS)
         self._repeat(self._tidy)
-        # Daemon threads end with the process: what they were reading is leased, and is taken up
-        # again when the lease ends.
+        self._end(readers)
         log.info("The sweep ends.")
 
     def stop(self) -> None:
         """End soon; safe in a signal handler."""
         self.stopping.set()
         self.awake.set()
+
+    def _start(self, work: Callable[[], None], name: str) -> Thread:
+        # Daemon threads end with the process: what they are reading is handed back before, and is
+        # leased if even that cannot be done.
+        thread = Thread(target=self._repeat, args=(work,), name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _end(self, readers: Sequence[Thread]) -> None:
+        """Let what is nearly read be read, hand the rest back, and say that this process ends."""
+        patience = monotonic() + settings.SWEEP_STOP_SECONDS
+        for reader in readers:
+            reader.join(max(0.0, patience - monotonic()))
+        try:
+            close_old_connections()
+            hand_back()
+            totals.add()
+            beats.end()
+        except (OperationalError, InterfaceError):
+            log.warning("The database is away: leases and the beat end by themselves.")
 
     def _repeat(self, work: Callable[[], None]) -> None:
         while not self.stopping.is_set():
@@ -67,12 +89,18 @@ class Sweeper:
                     "The database is away: %s",
                     (str(error).strip() or type(error).__name__).splitlines()[0],
                 )
+                metrics.DATABASE_ERRORS.inc()
                 connection.close()
                 self.stopping.wait(AFTER_FAULT_SECONDS)
             except Exception:
                 # A fault of ours in one row must not end the process that proves all others.
                 log.exception("A sweep failed; it is tried again.")
                 self.stopping.wait(AFTER_FAULT_SECONDS)
+
+    def _beat(self) -> None:
+        beats.beat()
+        totals.add()
+        self.stopping.wait(beats.EVERY_SECONDS)
 
     def _verify(self) -> None:
         if not verify_next():

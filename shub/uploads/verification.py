@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from shub import metrics, request_ids
 from shub.audit import trail
 from shub.containers import blobs, tagging
 from shub.containers.models import Blob, Container, Image
@@ -25,6 +26,7 @@ from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.storage import NoSuchObject, object_store
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
 from shub.uploads.hashing import hash_pieces
+from shub.uploads.joining import CHANNEL
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,9 @@ State = Upload.State
 # A killed sweep's work lies still for so long; a living one renews its lease well before.
 LEASE = timedelta(seconds=15)
 RENEW_EVERY_SECONDS = 5
+
+# What threads of this process are reading just now, by key.
+_held: dict[int, Upload] = {}
 
 
 class LeaseLost(Exception):
@@ -56,6 +61,17 @@ def verify_next() -> bool:
     upload = take_next()
     if upload is None:
         return False
+    _held[upload.pk] = upload
+    try:
+        with request_ids.following(upload.public_id):
+            verify(upload)
+    finally:
+        _held.pop(upload.pk, None)
+    return True
+
+
+def verify(upload: Upload) -> None:
+    """Read the upload that was taken, and write down what was found."""
     try:
         finding = examine(upload, lambda: renew(upload))
         settle(upload, finding)
@@ -69,7 +85,20 @@ def verify_next() -> bool:
             raise
         log.info("Upload %s met another change of its image.", upload.public_id)
         postpone(upload)
-    return True
+
+
+def hand_back() -> None:
+    """Let other sweeps begin at once with what this process is reading, since it ends.
+
+    Its own threads, if they still go on, find their leases gone and write nothing.
+    """
+    for upload in list(_held.values()):
+        left = Upload.objects.filter(pk=upload.pk, lease=upload.lease, state=State.VERIFYING)
+        if left.update(lease="", leased_until=None):
+            metrics.VERIFIED.labels("handed back").inc()
+            log.info("Upload %s is handed back to other sweeps.", upload.public_id)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
 
 def take_next() -> Upload | None:
@@ -112,7 +141,7 @@ def postpone(upload: Upload) -> None:
 
 def examine(upload: Upload, still_ours: Callable[[], None]) -> Finding:
     """Read the object from its first byte to its last."""
-    last = monotonic()
+    begun = last = monotonic()
 
     def renew_now_and_then() -> None:
         nonlocal last
@@ -123,6 +152,8 @@ def examine(upload: Upload, still_ours: Callable[[], None]) -> Finding:
     try:
         with object_store().read(upload.key) as pieces:
             read = hash_pieces(pieces, prefix_bytes=PREFIX_BYTES, after_each=renew_now_and_then)
+        metrics.VERIFIED_BYTES.inc(read.size)
+        metrics.VERIFIED_SECONDS.inc(monotonic() - begun)
     except NoSuchObject:
         return Finding("", 0, None, "The store has lost the bytes of this upload. Push it again.")
     if read.digest != upload.digest:
@@ -154,6 +185,11 @@ def settle(upload: Upload, finding: Finding) -> None:
         row.lease = ""
         row.leased_until = None
         row.save()
+    metrics.VERIFIED.labels(row.state).inc()
+    log.info(
+        "Upload %s of %d bytes into %s: %s.",
+        *(row.public_id, finding.size, row.container_id, row.reason or row.state),
+    )
     blobs.collect(row.blob)
 
 

@@ -6,6 +6,7 @@ from time import monotonic, sleep
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from shub import stopping
 from shub.containers.models import Blob
 from shub.places import Places
 from shub.uploads.models import Upload
@@ -20,14 +21,17 @@ def wait_for_verdict(upload: Upload) -> Upload:
     """The upload once it is done or refused; or as it is, when it takes too long.
 
     It takes at most VERIFY_WAIT_SECONDS, and no time at all when VERIFY_WAITERS threads of this
-    process wait already: the others must stay free to answer. A refusal counts once the refused
+    process wait already: the others must stay free to answer. Nor does it hold up a server that is
+    told to end: the image is then verified all the same. A refusal counts once the refused
     bytes are gone.
     """
     if _is_settled(upload) or not _places().take():
         return upload
     try:
         begun = monotonic()
-        while not _is_settled(upload) and monotonic() - begun < settings.VERIFY_WAIT_SECONDS:
+        while not _is_settled(upload) and not stopping.is_told():
+            if monotonic() - begun >= settings.VERIFY_WAIT_SECONDS:
+                break
             early = monotonic() - begun < FIRST_SECONDS
             sleep(FIRST_LOOKS_SECONDS if early else LATER_LOOKS_SECONDS)
             look_again(upload)

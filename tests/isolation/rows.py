@@ -427,6 +427,9 @@ page("GET", "setup", EVERYBODY, "site", to("/setup", None, **{"HX-Request": "tru
 page("POST", "setup", EVERYBODY, "site", to("/setup", {}), success=405)
 page("GET", "robots.txt", EVERYBODY, "site", to("/robots.txt"))
 page("POST", "robots.txt", EVERYBODY, "site", to("/robots.txt", {}), success=405)
+for probe in ("healthz", "readyz"):
+    row("GET", probe, EVERYBODY, "site", to(f"/{probe}"), door=OPEN)
+    row("POST", probe, EVERYBODY, "site", to(f"/{probe}", {}), door=OPEN, success=405)
 WELL_KNOWN = ".well-known/security.txt"
 page("GET", WELL_KNOWN, EVERYBODY, "site", to(f"/{WELL_KNOWN}"), success=404)
 page("POST", WELL_KNOWN, EVERYBODY, "site", to(f"/{WELL_KNOWN}", {}), success=405)

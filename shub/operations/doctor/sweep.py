@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from shub.operations.doctor.finding import Finding, fault, skipped, warning, well
 from shub.operations.doctor.options import Options
-from shub.uploads import attempts
-from shub.uploads.models import Upload
+from shub.uploads import attempts, beats
+from shub.uploads.models import SweepBeat, Upload
 
 DEAD = fault(
     "sweep-dead",
@@ -45,6 +45,16 @@ def _looked() -> Finding:
     waiting = Upload.objects.filter(state=Upload.State.VERIFYING)
     since = waiting.aggregate(since=Min("active_at"))["since"]
     waits = timezone.now() - since if since else timedelta()
+    alive = beats.alive()
+    if not alive:
+        return DEAD.found(_last())
     if waits > attempts.LEFT_WAITING:
         return BEHIND.found(f"the oldest upload waits since {waits.total_seconds():.0f} s")
-    return well("Nothing waits for long.")
+    return well(f"Sweeps that run: {len(alive)}; nothing waits for long.")
+
+
+def _last() -> str:
+    last = SweepBeat.objects.order_by("-seen_at").first()
+    if last is None:
+        return "no sweep says that it runs"
+    return f"the last sweep, on {last.host}, was seen at {last.seen_at:%Y-%m-%d %H:%M:%S} UTC"

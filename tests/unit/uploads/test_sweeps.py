@@ -121,6 +121,33 @@ def test_a_sweep_that_lost_its_lease_writes_nothing(sent: Upload) -> None:
     assert not Image.objects.get().is_proven
 
 
+def test_what_a_sweep_hands_back_at_its_end_is_taken_up_at_once(
+    sent: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_over(sent)
+    examine = verification.examine
+
+    def told_to_end(upload: Upload, still_ours: Any) -> verification.Finding:
+        finding = examine(upload, still_ours)
+        verification.hand_back()
+        return finding
+
+    with monkeypatch.context() as changed:
+        changed.setattr(verification, "examine", told_to_end)
+        assert verification.verify_next()
+    assert not Image.objects.get().is_proven
+    assert verification.verify_next()
+    assert Image.objects.get().is_proven
+
+
+def test_what_a_sweep_has_read_to_its_end_is_not_handed_back(sent: Upload) -> None:
+    hand_over(sent)
+    assert verification.verify_next()
+    verification.hand_back()
+    sent.refresh_from_db()
+    assert sent.state == "done"
+
+
 def test_a_verification_waits_while_the_store_is_away(sent: Upload, settings: Any) -> None:
     hand_over(sent)
     here, settings.MINIO_SERVER = settings.MINIO_SERVER, "127.0.0.1:1"

@@ -1,0 +1,107 @@
+"""Metrics: what the processes count, under the names that /metrics gives it.
+
+Whoever does a thing counts it here; `shub.operations.metrics` shows it. A label has few values, all
+of them ours: never an address, a name or an id. Times are seconds, sizes bytes.
+
+What a sweep process counts is added to the database's totals (`shub.uploads.totals`); in a web
+server, PROMETHEUS_MULTIPROC_DIR is set before this is imported, and its workers count together.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# Of its own, without the measures of Python that come with the library's: they are one worker's.
+REGISTRY = CollectorRegistry()
+
+# ── requests ──
+REQUESTS = Counter(
+    "shub_requests",
+    "Requests that were answered, by the name of their route; probes and /metrics are not counted.",
+    ["route", "method", "status"],
+    registry=REGISTRY,
+)
+REQUEST_SECONDS = Histogram(
+    "shub_request_seconds",
+    "How long it took until the answer began.",
+    ["route", "method"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
+    registry=REGISTRY,
+)
+REQUESTS_UNDER_WAY = Gauge(
+    "shub_requests_under_way",
+    "Requests that threads are answering at this moment.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+
+# ── the store ──
+STORE_REQUESTS = Counter(
+    "shub_store_requests",
+    "What was asked of the object store, by verb.",
+    ["verb"],
+    registry=REGISTRY,
+)
+STORE_SECONDS = Counter(
+    "shub_store_request_seconds",
+    "How long that took, until its answer was read or an object began to come.",
+    ["verb"],
+    registry=REGISTRY,
+)
+STORE_ERRORS = Counter(
+    "shub_store_errors",
+    "What the store did not do: unreachable, or refused by it.",
+    ["verb", "kind"],
+    registry=REGISTRY,
+)
+
+# ── the database ──
+DATABASE_ERRORS = Counter(
+    "shub_database_errors",
+    "How often the database was away: requests that it failed, and rounds of a sweep.",
+    registry=REGISTRY,
+)
+
+# ── verification ──
+VERIFIED = Counter(
+    "shub_verified_uploads",
+    "Uploads that were read back and hashed, by what was found: done, refused, or handed back.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+VERIFIED_BYTES = Counter(
+    "shub_verified_bytes", "Bytes that were read back and hashed.", registry=REGISTRY
+)
+VERIFIED_SECONDS = Counter(
+    "shub_verification_seconds", "How long reading and hashing them took.", registry=REGISTRY
+)
+
+# ── people ──
+SIGN_INS = Counter(
+    "shub_sign_ins",
+    "Sign-ins on the pages, by how they ended: in, or failed.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+BAD_TOKENS = Counter(
+    "shub_bad_tokens", "Requests with a token that is not known.", registry=REGISTRY
+)
+LIMITS_HIT = Counter(
+    "shub_limits_hit",
+    "Requests that were refused since one client had done too much, by the limit's setting.",
+    ["limit"],
+    registry=REGISTRY,
+)
+
+
+@contextmanager
+def asking_store(verb: str) -> Iterator[None]:
+    """Count what the block asks of the store."""
+    begun = perf_counter()
+    try:
+        yield
+    finally:
+        STORE_REQUESTS.labels(verb).inc()
+        STORE_SECONDS.labels(verb).inc(perf_counter() - begun)
