@@ -45,6 +45,10 @@ class NotReached(Exception):
         self.verify_code = verify_code
 
 
+class NoAuthority(NotReached):
+    """The file of a private authority cannot be read."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What was answered. Header names are in lower case; `own` is this end of the connection."""
@@ -69,7 +73,7 @@ class Answer:
 def trust(options: Options) -> ssl.SSLContext:
     """Whom a client of this registry trusts: the machine's authorities, and the site's own.
 
-    NotReached where a file of them cannot be read.
+    NoAuthority where a file of them cannot be read.
     """
     context = ssl.create_default_context()
     for path in options.authorities:
@@ -77,7 +81,7 @@ def trust(options: Options) -> ssl.SSLContext:
             context.load_verify_locations(path)
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise NotReached(Stage.TLS, f"the authority's file {path}: {reason}") from None
+            raise NoAuthority(Stage.TLS, f"the authority's file {path}: {reason}") from None
     return context
 
 

@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from shub.operations.doctor.asking import PORTS, NotReached, Stage, connect, secure, trust
+from shub.operations.doctor.asking import (
+    PORTS,
+    NoAuthority,
+    NotReached,
+    Stage,
+    connect,
+    secure,
+    trust,
+)
 from shub.operations.doctor.finding import Finding, fault, skipped, warning, well
 from shub.operations.doctor.options import Options
 
@@ -74,6 +82,11 @@ NO_TLS = fault(
         "PUBLIC_URL, MINIO_EXTERNAL_SSL, MINIO_SSL."
     ),
 )
+NO_FILE = fault(
+    "certificate-file-missing",
+    _("Nothing is known of the certificates: the private authority could not be read."),
+    _("Correct REGISTRY_CA_FILE, MINIO_CA_FILE or --ca: a PEM file that this process may read."),
+)
 OLD_TLS = warning(
     "certificate-old-tls",
     _("Nothing fails; but connections can be talked down to a TLS that is broken."),
@@ -111,7 +124,10 @@ def addresses() -> list[str]:
 
 
 def _look_at(options: Options, host: str, port: int) -> list[Finding]:
-    context = trust(options)
+    try:
+        context = trust(options)
+    except NoAuthority as error:
+        return [NO_FILE.found(error.words)]
     try:
         with secure(connect(options, host, port, options.answer_seconds), host, context) as held:
             version = held.version()

@@ -16,7 +16,7 @@ from shub.operations.doctor.asking import Answer, NotReached, Stage, ask
 from shub.operations.doctor.finding import Finding, fault, skipped, warning, well
 from shub.operations.doctor.options import Options
 from shub.operations.doctor.store import CONTENT, FULL, code_of, new_key
-from shub.storage import NoSuchObject, ObjectStore, Part, object_store
+from shub.storage import IncompleteParts, NoSuchObject, ObjectStore, Part, object_store
 
 # Of the object's bytes, the range that is asked for.
 RANGE = (3, 9)
@@ -292,7 +292,7 @@ def _unreached(fault: NotReached, endpoint: str) -> Finding:
 
 def _findings(trial: _Trial) -> Iterator[Finding]:
     first = trial.put(2, CONTENT)
-    if first.status != 200:
+    if not _is_taken(first):
         yield _refusal(first, trial.endpoint)
         return
     yield from _doors(trial)
@@ -300,10 +300,23 @@ def _findings(trial: _Trial) -> Iterator[Finding]:
     if limit:
         yield limit
     if sent is None:
-        sent = Part(2, first.headers.get("etag", "").strip('"'))
+        sent = Part(2, _etag(first))
         trial.body = CONTENT
-    trial.store.finish_parts(trial.key, trial.store_id, [sent])
+    try:
+        trial.store.finish_parts(trial.key, trial.store_id, [sent])
+    except IncompleteParts as error:
+        yield CHANGED.found(f"{trial.endpoint} took a part that the store has not got: {error}")
+        return
     yield from _fetched(trial)
+
+
+def _is_taken(answer: Answer) -> bool:
+    """Whether a store took it: a page that says “welcome” to everything has no receipt."""
+    return answer.status == 200 and bool(_etag(answer))
+
+
+def _etag(answer: Answer) -> str:
+    return answer.headers.get("etag", "").strip('"')
 
 
 def _refusal(answer: Answer, endpoint: str) -> Finding:
@@ -331,8 +344,8 @@ def _doors(trial: _Trial) -> Iterator[Finding]:
 def _largest(trial: _Trial) -> tuple[Part | None, Finding | None]:
     """Send one body of the whole size; where that does not pass, find how much does."""
     answer, words = _sent(trial, len(trial.body))
-    if answer is not None and answer.status == 200:
-        return Part(1, answer.headers.get("etag", "").strip('"')), None
+    if answer is not None and _is_taken(answer):
+        return Part(1, _etag(answer)), None
     if answer is not None and code_of(answer)[0]:
         return None, _refusal(answer, trial.endpoint)
     passes, fails = len(CONTENT), len(trial.body)
