@@ -75,17 +75,24 @@ def briefly(within: Patient, monkeypatch: pytest.MonkeyPatch) -> Any:
     return set_up
 
 
+def browser_of(person: Person) -> Client:
+    """Signed in, at a host that the registry answers to."""
+    browser = person.browser
+    browser.defaults["SERVER_NAME"] = "127.0.0.1"
+    return browser
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_page_shows_the_last_report_to_administrators_and_auditors(
     briefly: Any, administrator: Person
 ) -> None:
-    briefly(25, "body limit")
-    browser, auditor = administrator.browser, make_auditor().browser
+    briefly(25, "other host to the store")
+    browser, auditor = browser_of(administrator), browser_of(make_auditor())
     assert "Nothing has been looked at yet." in text_of(browser.get("/admin-area/doctor"))
     assert browser.post("/admin-area/doctor").status_code == 302
     for each in (browser, auditor):
         shown = text_of(each.get("/admin-area/doctor"))
-        assert "client_max_body_size 0" in shown
+        assert "proxy_set_header Host $http_host" in shown
     assert auditor.post("/admin-area/doctor").status_code == 403
 
 
@@ -96,7 +103,7 @@ def test_the_page_ends_in_its_time_whatever_stands_still(
     briefly(2)
     with standing_still(patient, "web"):
         began = time.monotonic()
-        administrator.browser.post("/admin-area/doctor")
+        browser_of(administrator).post("/admin-area/doctor")
         assert time.monotonic() - began < 6
     report = page.last()
     assert report is not None
@@ -107,7 +114,7 @@ def test_the_page_ends_in_its_time_whatever_stands_still(
 
 def test_one_examination_at_a_time(briefly: Any, administrator: Person) -> None:
     cache.set(page.UNDER_WAY, True, 60)
-    answer = administrator.browser.post("/admin-area/doctor", follow=True)
+    answer = browser_of(administrator).post("/admin-area/doctor", follow=True)
     assert "An examination is under way." in text_of(answer)
     assert page.last() is None
 

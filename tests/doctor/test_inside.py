@@ -400,8 +400,8 @@ def test_a_secret_that_is_none_is_named_and_not_told(
 
 def test_a_database_elsewhere_has_a_password(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     for password in ("", "postgres"):
-        elsewhere = {**connection.settings_dict, "HOST": "db.test", "PASSWORD": password}
-        monkeypatch.setattr(connection, "settings_dict", elsewhere)
+        monkeypatch.setitem(connection.settings_dict, "HOST", "db.test")
+        monkeypatch.setitem(connection.settings_dict, "PASSWORD", password)
         assert codes(look("secrets")) == ["secrets-database-weak"]
 
 

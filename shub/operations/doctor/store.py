@@ -198,6 +198,9 @@ def refusal(answer: Answer) -> Finding:
         return (SILENT if answer.status >= 500 else NO_STORE).found(seen)
     if "region" in message.lower():
         return WRONG_REGION.found(seen)
+    if "not valid yet" in message or "has expired" in message:
+        # What was signed this very moment.
+        return CLOCK.found(seen)
     found = BY_CODE.get(code) or (NOT_ALLOWED if answer.status == 403 else REFUSES)
     return found.found(seen, bucket=settings.MINIO_BUCKET)
 
