@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from shub.operations.doctor.probe import COMPARED
 from shub.uploads.models import SweepBeat
 from tests.clients import live as registry
 from tests.clients.live import PROJECT, Live
+from tests.clients.mistakes import _parent_of
 from tests.doctor import proxies
 from tests.servers import free_hosts
 
@@ -34,6 +36,8 @@ class Patient:
     port: int
     environment: Mapping[str, str]
     settings: Mapping[str, Any]
+    supervisor: int
+    """The process that starts the others anew."""
 
     def command(self, *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
         """`manage.py doctor` in the registry's own environment, with some of it changed."""
@@ -49,7 +53,13 @@ class Patient:
 
 @pytest.fixture(scope="session")
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
-    folder = tmp_path_factory.mktemp("certificates")
+    with running(tmp_path_factory.mktemp("certificates")) as found:
+        yield found
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Patient]:
+    """The registry behind its proxies; certificates are made in the folder."""
     known = proxies.make_certificates(folder)
     port = int(free_hosts(1)[0].rpartition(":")[2])
     settings = {
@@ -64,7 +74,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
     }
     with registry.started(**settings) as live, proxies.in_front(live, port, folder):
         environment = environment_of(live.pids["web"])
-        yield Patient(live, port, environment, _settings(environment))
+        yield Patient(live, port, environment, _settings(environment), _parent_of(live.pids["web"]))
 
 
 def environment_of(pid: int) -> dict[str, str]:
