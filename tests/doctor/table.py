@@ -229,6 +229,8 @@ class Desk:
         text = text.replace(proxies.HOST, "registry.example.org")
         text = re.sub(rf"127\.0\.0\.\d+:{self.patient.port}", "192.0.2.7:443", text)
         text = re.sub(r"127\.0\.0\.1:\d{5}->", "", text)
+        text = re.sub(r" on [0-9.]+:53", "", text)
+        text = re.sub(r" on [0-9.]+:53", "", text)
         text = re.sub(r"blobs/[0-9a-f]{2}/[0-9a-f]{64}\.[0-9a-f]{24}\?[^\s\"]*", "blobs/…", text)
         text = re.sub(r"sha256\.[0-9a-f]{64}", "sha256.…", text)
         text = re.sub(r"current time \S+ is (\w+) \S+", r"current time … is \1 …", text)
@@ -382,17 +384,18 @@ def main() -> None:
     parser.add_argument("--words", action="store_true", help="write only what needs no run")
     given = parser.parse_args()
 
-    page = written(PAGE.read_text(), "diagnoses", diagnoses())
+    tables = {"diagnoses": diagnoses()}
     if not given.words:
         head = ["| fault | what Apptainer says | what doctor says |", "| --- | --- | --- |"]
         with (
             tempfile.TemporaryDirectory(prefix="shub-table-") as folder,
             running(Path(folder)) as patient,
         ):
-            table = list(rows(patient, obtain.apptainer().path, given.only))
+            found = list(rows(patient, obtain.apptainer().path, given.only))
         if not given.only:
-            page = written(page, "faults", head + table)
-    PAGE.write_text(page)
+            tables["faults"] = head + found
+    for name, table in tables.items():
+        PAGE.write_text(written(PAGE.read_text(), name, table))
 
 
 if __name__ == "__main__":
