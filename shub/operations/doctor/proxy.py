@@ -146,7 +146,11 @@ def look(options: Options) -> list[Finding]:
     except NotReached as fault:
         return [skipped(f"The registry's address gives no answer ({fault.words}): see address.")]
     if isinstance(first, Finding):
-        return [first] if first.code == NOT_OURS.code else [skipped(f"{first.seen}: see address.")]
+        return (
+            [first]
+            if first.code == NOT_OURS.code
+            else [skipped(f"{first.seen}: see address and cache.")]
+        )
     findings = [*_forwarding(first), *_limits(options)]
     return findings or [well(_summary(first, options))]
 

@@ -10,9 +10,15 @@ from django.core.management.base import BaseCommand, CommandError
 from shub.operations.doctor.checks import CHECKS
 from shub.operations.doctor.examining import Report, examine
 from shub.operations.doctor.finding import Finding, State
-from shub.operations.doctor.options import BODY_BYTES, Options, patience
+from shub.operations.doctor.options import BODY_BYTES, MIB, Options, patience
 
 STATUSES = {State.OK: 0, State.SKIPPED: 0, State.WARNING: 1, State.FAULT: 2}
+
+# What is sent is held in memory.
+MOST_BODY_BYTES = 1024 * MIB
+
+# Beside what is waited for on purpose.
+TOTAL_SECONDS = 60.0
 
 # Misuse, as sysexits.h has it: none of the three.
 MISUSE = 64
@@ -99,18 +105,24 @@ class Command(BaseCommand):
             sys.exit(status)
 
     def _check(self, given: dict[str, Any]) -> None:
-        if given["body_bytes"] < 1 or given["replicas"] < 1:
-            raise CommandError("--body-bytes and --replicas begin at 1.", returncode=MISUSE)
+        if not 1 <= given["body_bytes"] <= MOST_BODY_BYTES or given["replicas"] < 1:
+            raise CommandError(
+                f"--body-bytes is 1 to {MOST_BODY_BYTES}, --replicas begins at 1.",
+                returncode=MISUSE,
+            )
 
     def _options(self, given: dict[str, Any]) -> Options:
         slow = given["slow_seconds"]
+        slow = patience() if slow is None else slow
         return Options(
             body_bytes=given["body_bytes"],
             resolve=dict(given["resolve"]),
             ca_file=given["ca"],
             replicas=given["replicas"],
             test_address=given["send_test"],
-            slow_seconds=patience() if slow is None else slow,
+            slow_seconds=slow,
+            # A MiB a second, twice: some try more than once where one does not pass.
+            total_seconds=TOTAL_SECONDS + slow + 2 * given["body_bytes"] / MIB,
         )
 
     def _has_terminal(self, given: dict[str, Any]) -> bool:
