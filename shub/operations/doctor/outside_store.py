@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from shub.errors import Unavailable
 from shub.operations.checks import is_loopback
+from shub.operations.doctor import store
 from shub.operations.doctor.asking import Answer, NotReached, Stage, ask
 from shub.operations.doctor.finding import Finding, fault, skipped, warning, well
 from shub.operations.doctor.options import Options
@@ -293,7 +294,10 @@ def _unreached(fault: NotReached, endpoint: str) -> Finding:
 def _findings(trial: _Trial) -> Iterator[Finding]:
     first = trial.put(2, CONTENT)
     if not _is_taken(first):
-        yield _refusal(first, trial.endpoint)
+        if first.status == 403 and store.part(trial.options):
+            yield skipped("The store refuses the same inside: see store.")
+        else:
+            yield _refusal(first, trial.endpoint)
         return
     yield from _doors(trial)
     sent, limit = _largest(trial)

@@ -143,7 +143,7 @@ def look(options: Options) -> list[Finding]:
     except ImproperlyConfigured as error:
         return [NO_KEYS.found(str(error))]
     try:
-        found = _bucket(options) or _part(options)
+        found = _bucket(options) or part(options)
     except NotReached as fault:
         return [unreached(fault)]
     return [found or well(f"Keys, bucket and region are right at {clients.internal_endpoint()}.")]
@@ -217,7 +217,7 @@ def _bucket(options: Options) -> Finding | None:
     return None
 
 
-def _part(options: Options) -> Finding | None:
+def part(options: Options) -> Finding | None:
     """Have the store take a part by the keys that parts are signed with, and drop it again."""
     from shub.errors import Unavailable
     from shub.storage import object_store
