@@ -7,7 +7,8 @@ at, and a redirect is an address like any other. Networks of OUTGOING_ALLOWED_NE
 for sites whose services are inside.
 
 Nothing else in shub speaks HTTP by itself (ruff's banned modules hold it), but the storage, whose
-address the administrator sets, and quickstart, which asks its own children.
+address the administrator sets, doctor, which asks the addresses of the settings and has to tell
+why one does not answer, and quickstart, which asks its own children.
 """
 
 import contextlib

@@ -4,6 +4,8 @@ from django.urls import include, path
 
 from shub.operations import health, scraping
 from shub.operations.admin import site
+from shub.operations.doctor import page as doctor
+from shub.operations.doctor import probe
 
 # What no view answers; what is missing has a page (404.html).
 handler400 = "shub.failures.unreadable"
@@ -15,6 +17,8 @@ urlpatterns = [
     path("", include("shub.api.hkp.urls")),
     path("", include("shub.api.shub.urls")),
     path("admin/", site.urls),
+    path("admin-area/doctor", doctor.show, name="admin-doctor"),
+    path("-/doctor", probe.show, name="doctor-probe"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", scraping.metrics, name="metrics"),

@@ -9,6 +9,10 @@ from shub.settings import env
 # clients keep what they read for 30 days.
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8080").rstrip("/")
 
+# A PEM file of the private authority that signed this registry's own certificate: doctor then
+# trusts it, as users have to.
+REGISTRY_CA_FILE = env.text("REGISTRY_CA_FILE")
+
 REGISTRY_NAME = env.text("REGISTRY_NAME", "shub")
 
 # What the home page says of this registry, in Markdown.

@@ -10,7 +10,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from playwright.sync_api import BrowserContext, Response, Route
 from playwright.sync_api import Page as Tab
 
-from shub.web.urls import urlpatterns
+from shub import urls
+from shub.web.urls import urlpatterns as of_web
 from tests.browser.filling import (
     ADMINISTRATOR,
     ARRIVING,
@@ -22,6 +23,12 @@ from tests.browser.filling import (
     READER,
 )
 from tests.browser.site import Site
+
+# All that people look at; those of operations are put into the root map.
+urlpatterns = [
+    *of_web,
+    *(each for each in urls.urlpatterns if str(each.pattern).startswith("admin-area/")),
+]
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,12 @@ def sent_empty(tab: Tab) -> None:
         form.locator("button, input[type=submit]").last.click()
 
 
+def looked_at(tab: Tab) -> None:
+    """Have doctor look at everything."""
+    with tab.expect_navigation(timeout=60_000):
+        tab.locator("main form[method=post i] button").first.click(timeout=60_000)
+
+
 # ── the registry ──
 PAGES = [
     Page("home"),
@@ -173,6 +186,8 @@ PAGES = [
     Page("admin-quotas", ADMINISTRATOR),
     Page("admin-uploads", ADMINISTRATOR),
     Page("admin-read-only", ADMINISTRATOR),
+    Page("admin-doctor", ADMINISTRATOR),
+    Page("admin-doctor", ADMINISTRATOR, what="report", then=looked_at),
     Page("audit", ADMINISTRATOR),
     Page("delete-account", OWNER),
     Page("account_email", OWNER),

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.cache import cache
+
+from shub.operations.doctor.page import UNDER_WAY
 from tests.isolation.policy import (
     ADMINISTRATORS,
     API,
@@ -536,7 +539,7 @@ own("POST", "account/audit", 405)
 page("GET", "admin-area/audit", SEES_ALL, "site", to("/admin-area/audit"), lacking=404)
 own("POST", "admin-area/audit", 405)
 SHOWN_TO_ALL_SEEING = {"need": SEES_ALL, "kind": "site", "lacking": 404}
-for route in ("", "users", "quotas", "uploads", "read-only"):
+for route in ("", "users", "quotas", "uploads", "read-only", "doctor"):
     page("GET", f"admin-area/{route}", ask=to(f"/admin-area/{route}"), **SHOWN_TO_ALL_SEEING)
 for route in ("", "users", "uploads"):
     page(
@@ -575,6 +578,27 @@ def of_user(way: str, body: Any = None, *, who: str = "elsewhere") -> Make:
 
 for_administrators("admin-area/quotas", {"entity": "mara", "quota": "7 GB"})
 for_administrators("admin-area/read-only", {"message": "for the table"})
+
+
+def while_another_looks(scene: Scene) -> Ask:
+    """An examination that is refused since one is under way: the table is not the place for one."""
+    cache.set(UNDER_WAY, True, 60)
+    scene.prepared = True
+    return Ask("/admin-area/doctor", {})
+
+
+page(
+    "POST",
+    "admin-area/doctor",
+    ADMINISTRATORS,
+    "site",
+    while_another_looks,
+    success=302,
+    lacking=404,
+    but={AUDITOR: 403},
+)
+page("GET", "-/doctor", EVERYBODY, "site", to("/-/doctor"), success=404, note="but doctor")
+page("POST", "-/doctor", EVERYBODY, "site", to("/-/doctor", {}), success=404, note="but doctor")
 USER = "admin-area/users/<public_id>"
 page("GET", USER, ask=of_user(""), **SHOWN_TO_ALL_SEEING)
 page("POST", USER, ask=of_user("", {}), success=405, **SHOWN_TO_ALL_SEEING)

@@ -25,7 +25,7 @@ from tests.wire import send, sweep, wire
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["", "users", "quotas", "uploads", "read-only"]
+PAGES = ["", "users", "quotas", "uploads", "read-only", "doctor"]
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ def acts(person: Person) -> list[tuple[str, dict[str, str]]]:
         (f"{user}/sign-out", {}),
         ("/admin-area/quotas", {"entity": person.entity.name, "quota": "1 GB"}),
         ("/admin-area/read-only", {"message": "the disk is changed"}),
+        ("/admin-area/doctor", {}),
     ]
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern
 
+from shub import urls
 from shub.audit.models import Event
 from shub.containers import granting, robots
 from shub.containers.models import Role
@@ -32,7 +33,10 @@ def world(mara: Person, otto: Person) -> dict[str, str]:
 
 def addresses(world: dict[str, str]) -> Iterator[str]:
     """Every page's, with its parts filled in."""
-    for pattern in urlpatterns:
+    of_operations = [
+        each for each in urls.urlpatterns if str(each.pattern).startswith("admin-area/")
+    ]
+    for pattern in [*urlpatterns, *of_operations]:
         if not isinstance(pattern, URLPattern):
             continue  # another package's pages, included as they are
         route = str(pattern.pattern)

@@ -48,6 +48,7 @@ def frame(request: HttpRequest, heading: str = "") -> dict[str, Any]:
         (_("Uploads"), reverse("admin-uploads"), ""),
         (_("Read-only"), reverse("admin-read-only"), ""),
         (_("Audit trail"), reverse("audit"), ""),
+        (_("Doctor"), reverse("admin-doctor"), ""),
     ]
     return {
         "heading": heading or _("Administration"),
