@@ -71,6 +71,7 @@ SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
     "role.granted": ("key", _("granted a role on"), _("to %(holder)s: %(role)s")),
     "role.revoked": ("remove", _("took away a role on"), _("from %(holder)s")),
     "site.read_only": ("frozen", _("made the site read-only"), ""),
+    "site.restored": ("undo", _("brought back the site from a backup"), _("(%(point)s)")),
     "site.writable": ("check", _("ended that the site is read-only"), ""),
     "tag.frozen": ("frozen", _("froze the tag"), ""),
     "tag.moved": ("tag", _("set the tag"), ""),
