@@ -70,6 +70,7 @@ SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
     "robot.removed": ("remove", _("removed the robot"), ""),
     "role.granted": ("key", _("granted a role on"), _("to %(holder)s: %(role)s")),
     "role.revoked": ("remove", _("took away a role on"), _("from %(holder)s")),
+    "site.backed_up": ("check", _("backed up the site"), _("(%(point)s)")),
     "site.read_only": ("frozen", _("made the site read-only"), ""),
     "site.restored": ("undo", _("brought back the site from a backup"), _("(%(point)s)")),
     "site.writable": ("check", _("ended that the site is read-only"), ""),

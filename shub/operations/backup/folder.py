@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -172,7 +173,9 @@ class Folder:
         """A new one, not complete yet; what was left of others is dropped."""
         for left in self._points.glob(f"*{UNFINISHED}"):
             shutil.rmtree(left)
-        made = self._points / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}{UNFINISHED}"
+        while (named := self._points / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}").exists():
+            time.sleep(0.1)
+        made = named.with_name(named.name + UNFINISHED)
         made.mkdir(mode=0o700)
         return Point(made)
 

@@ -16,6 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
 import shub
+from shub.audit import trail
 from shub.containers import pausing
 from shub.containers.models import CollectionPause
 from shub.operations.backup import database, programs
@@ -66,6 +67,14 @@ def make(path: Path, *, out: TextIO, say: Say, options: Options) -> Made:
         folder.make()
         with folder.locked(), collection_paused():
             made = _make(folder, fitting, out=out, say=say, options=options)
+            trail.record(
+                "site.backed_up",
+                kind="site",
+                by=None,
+                point=made.point.name,
+                objects=made.manifest.objects,
+                missing=len(made.manifest.missing),
+            )
             if options.keep is not None:
                 points, objects = folder.prune(options.keep)
                 say(f"Dropped: {points} older points, {objects} objects that no other needs.")
