@@ -12,6 +12,9 @@ from shub.operations.backup.failures import NotDone
 from shub.operations.backup.making import Made, Options, make
 from shub.operations.backup.progress import in_units
 
+# The exit status of a backup that is complete but for what the store itself has lost.
+LOST = 3
+
 KEEP = 7
 JOBS = 4
 
@@ -79,7 +82,8 @@ class Command(BaseCommand):
         if manifest.missing:
             raise CommandError(
                 f"The store has lost {len(manifest.missing)} objects, or has other bytes under "
-                f"their keys: {', '.join(manifest.missing)}. All else is in the backup."
+                f"their keys: {', '.join(manifest.missing)}. All else is in the backup.",
+                returncode=LOST,
             )
 
 
