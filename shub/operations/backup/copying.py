@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import TypeVar
 
 from shub.errors import Unavailable
@@ -37,7 +37,7 @@ class Copying:
 
     def __init__(self, store: ObjectStore, folder: Folder, progress: Progress, jobs: int) -> None:
         self._store, self._folder, self._progress, self._jobs = store, folder, progress, jobs
-        self._stopping = Event()
+        self._stopping, self._lock = Event(), Lock()
         self.copied = 0
         self.copied_bytes = 0
 
@@ -85,16 +85,31 @@ class Copying:
 
     def _each(self, items: Iterable[Item], act: Callable[[Item], None]) -> None:
         """Do it for all of them, or until one fails: then the others stop soon."""
+        left = iter(items)
+
+        def work() -> None:
+            while not self._stopping.is_set():
+                with self._lock:
+                    item = next(left, None)
+                if item is None:
+                    return
+                act(item)
+
         with ThreadPoolExecutor(self._jobs) as pool:
-            futures = [pool.submit(act, item) for item in items]
             try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                done, _ = wait(
+                    [pool.submit(work) for _ in range(self._jobs)], return_when=FIRST_EXCEPTION
+                )
                 for future in done:
                     future.result()
             except BaseException:
                 self._stopping.set()
-                pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+    def _count(self, kept: Kept) -> None:
+        with self._lock:
+            self.copied += 1
+            self.copied_bytes += kept.size
 
     def _patiently(self, act: Callable[[Kept], bool], kept: Kept) -> bool:
         """Do it, again after a pause where the store is away. NotDone where it stays away."""
@@ -143,8 +158,7 @@ class Copying:
             return False
         part.rename(path)
         folder_to_disk(path.parent)
-        self.copied += 1
-        self.copied_bytes += kept.size
+        self._count(kept)
         return True
 
     def _append(self, kept: Kept, part: Path) -> str:
@@ -194,8 +208,7 @@ class Copying:
         except BaseException:
             self._store.abort_parts(kept.key, store_id)
             raise
-        self.copied += 1
-        self.copied_bytes += kept.size
+        self._count(kept)
         return True
 
 
