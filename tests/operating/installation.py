@@ -194,7 +194,7 @@ class Installation:
             secure=False,
         )
 
-    def keys(self) -> set[str]:
+    def stored_keys(self) -> set[str]:
         """The keys of the bucket's objects."""
         found = self.store().list_objects(bucket_name=self.bucket, recursive=True)
         return {str(each.object_name) for each in found if not each.is_dir}

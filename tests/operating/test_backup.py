@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from minio.commonconfig import CopySource
 
+from shub.operations.backup.programs import find
 from shub.operations.demo.pushing import Client, Place
 from tests.operating.conftest import Install
 from tests.operating.installation import PROJECT, Installation, eventually
@@ -142,7 +144,7 @@ def assert_consistent(site: Installation) -> None:
     """Each proven row has its bytes, they are what it says, and there are no others."""
     rows = site.rows("SELECT key, state FROM containers_blob WHERE state <> 'gone'")
     assert {state for _, state in rows} <= {"proven", "pending"}
-    assert {key for key, _ in rows} == site.keys()
+    assert {key for key, _ in rows} == site.stored_keys()
     assert site.rows(
         "SELECT count(*) FROM containers_image image JOIN containers_blob blob"
         " ON blob.id = image.blob_id WHERE blob.state <> 'proven'"
@@ -295,6 +297,45 @@ def test_only_the_newest_backups_and_what_they_need_stay(
     assert "Dropped: 2 older points, 1 objects" in said
     assert len(list((backups / "points").iterdir())) == 1
     assert len(list(backups.glob("objects/*/*"))) == 2
+
+
+def test_a_copy_by_other_tools_is_brought_back_as_the_how_to_says(
+    small: Installation, install: Install, tmp_path: Path
+) -> None:
+    """pg_dump, then the bucket; back in the other order."""
+    (version,) = small.rows("SELECT current_setting('server_version_num')::int / 10000")[0]
+    programs = find(version).folder
+    dump = tmp_path / "shub.dump"
+    run(programs / "pg_dump", "--format=custom", f"--file={dump}", small.database)
+    empty = install()
+    empty.store().make_bucket(bucket_name=empty.bucket)
+    for key in small.stored_keys():
+        source = CopySource(bucket_name=small.bucket, object_name=key)
+        empty.store().copy_object(bucket_name=empty.bucket, object_name=key, source=source)
+    options = ("--clean", "--if-exists", "--no-owner", "--no-comments")
+    run(programs / "pg_restore", *options, f"--dbname={empty.database}", dump)
+    empty.prepare()
+    assert state(empty) == state(small)
+    assert_consistent(empty)
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_point_of_an_older_version_is_brought_to_this_one(
+    small: Installation, install: Install, backups: Path
+) -> None:
+    small.done("migrate", "uploads", "0002")
+    small.done("backup", backups)
+    assert "uploads.0003_where_from" not in manifest(backups)["migrations"]
+    empty = install()
+    empty.done("restore", backups)
+    assert empty.rows("SELECT DISTINCT address FROM uploads_upload") == [("",)]
+    assert state(empty) == state(small)
+    small.done("migrate", "containers", "0016")
+    assert "older version than this code" in small.manage("backup", backups).stderr
 
 
 def test_a_point_of_a_newer_version_is_refused(

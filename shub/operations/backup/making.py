@@ -13,7 +13,7 @@ from typing import TextIO
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection
+from django.db import ProgrammingError, close_old_connections, connection
 
 import shub
 from shub.audit import trail
@@ -122,8 +122,14 @@ def _make(
 @contextmanager
 def collection_paused() -> Iterator[CollectionPause]:
     """Nothing leaves the store within the context. Of a process that is killed the pause ends by
-    itself."""
-    pause = pausing.begin(f"backup on {socket.gethostname()}, process {os.getpid()}")
+    itself. NotDone where the database knows no pauses yet."""
+    try:
+        pause = pausing.begin(f"{socket.gethostname()}, process {os.getpid()}")
+    except ProgrammingError as error:
+        raise NotDone(
+            "The database is of an older version than this code: use the version that serves, or "
+            "run `manage.py prepare` first."
+        ) from error
     over = Event()
     carer = Thread(target=_take_care, args=(pause, over), name="pause", daemon=True)
     carer.start()
