@@ -90,7 +90,7 @@ check: venv-dev ## look for faults without running anything: style, types, impor
 	@$(CHECK_SITE) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(call describe,--fail-on-warn --validate) | diff -u docs/reference/openapi.yaml - \
 		|| { echo "docs/reference/openapi.yaml is not what the views say: run make openapi." >&2; exit 1; }
-	$(BIN)/pytest -q -p no:cacheprovider tests/unit/test_docs.py
+	$(BIN)/pytest -q -p no:cacheprovider tests/unit/test_docs.py tests/unit/test_migrations.py
 
 describe = $(CHECK_SITE) $(BIN)/python -W ignore::RuntimeWarning manage.py spectacular $(1)
 

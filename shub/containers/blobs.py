@@ -1,7 +1,8 @@
 """Blobs: proven once, condemned when no row needs them, and collected: rows first, then bytes."""
 
-from django.db import connection
+from django.db import connection, transaction
 
+from shub.containers import pausing
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.rows import first
 from shub.storage import object_store
@@ -65,9 +66,13 @@ def collect(blob: Blob) -> None:
 
     Before the store is asked the row says that they are leaving: from then on nobody takes them
     back. Whoever is killed in between leaves a row that the next sweep goes on with.
+
+    Nothing happens while the collection is paused.
     """
     condemned = Blob.objects.filter(pk=blob.pk, state__in=[State.CONDEMNED, State.LEAVING])
-    if condemned.update(state=State.LEAVING):
+    with transaction.atomic(durable=True):
+        leaves = not pausing.holds_collection() and condemned.update(state=State.LEAVING)
+    if leaves:
         object_store().remove([blob.key])
         Blob.objects.filter(pk=blob.pk, state=State.LEAVING).update(state=State.GONE)
 

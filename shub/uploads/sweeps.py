@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from shub.accounts import standing
 from shub.audit import keeping
-from shub.containers import blobs, downloads, dropping, removal
+from shub.containers import blobs, downloads, dropping, pausing, removal
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
@@ -142,7 +142,11 @@ def drop_removed() -> int:
 
 
 def collect_condemned() -> int:
-    """condemned → leaving → gone."""
+    """condemned → leaving → gone; not while a backup has paused it."""
+    pause = pausing.current()
+    if pause is not None:
+        log.debug("collect_condemned is paused until %s: %s", pause.until, pause)
+        return 0
     condemned = Blob.objects.filter(state__in=[Blob.State.CONDEMNED, Blob.State.LEAVING]).order_by(
         "id"
     )

@@ -7,6 +7,7 @@ from shub.containers.models.download import Download, DownloadCount
 from shub.containers.models.former import FormerCollectionName, FormerContainerName
 from shub.containers.models.grant import Grant, Role
 from shub.containers.models.image import Image
+from shub.containers.models.pause import CollectionPause
 from shub.containers.models.read_only import ReadOnly
 from shub.containers.models.readme import Readme
 from shub.containers.models.removable import not_removed
@@ -16,6 +17,7 @@ from shub.containers.models.tag import PendingTag, Tag, TagMove
 __all__ = [
     "Blob",
     "Collection",
+    "CollectionPause",
     "Container",
     "Download",
     "DownloadCount",

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from shub import migrating
 from shub.errors import Unavailable
 from shub.storage import object_store
 from shub.web import assets
@@ -27,9 +27,17 @@ class Command(BaseCommand):
             "(MinIO and JuiceFS, with their main user's keys)",
         )
 
+        parser.add_argument(
+            "--statement-seconds",
+            type=int,
+            default=migrating.STATEMENT_SECONDS,
+            metavar="N",
+            help="how long one statement of a migration may run, since what it locks stands still "
+            f"meanwhile; 0: as long as it takes ({migrating.STATEMENT_SECONDS})",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
-        self.stdout.write("The database is up to date.")
+        self._migrate(options["statement_seconds"])
         if settings.STATIC_ROOT:
             self._collect()
         try:
@@ -50,6 +58,16 @@ class Command(BaseCommand):
         self.stdout.write(f"The bucket {settings.MINIO_BUCKET!r} {became}.")
         if uploader:
             self.stdout.write(f"The store's user {uploader!r} may upload to it, and only that.")
+
+    def _migrate(self, statement_seconds: int) -> None:
+        try:
+            count = migrating.bring_up_to_date(
+                self.stdout.write, statement_seconds=max(statement_seconds, 0)
+            )
+        except migrating.NotMigrated as error:
+            raise CommandError(str(error)) from error
+        applied = f" Migrations that were applied: {count}." if count else ""
+        self.stdout.write(f"The database is up to date.{applied}")
 
     def _collect(self) -> None:
         try:
