@@ -100,7 +100,7 @@ def _removed(desk: Desk) -> list[str]:
 
 
 def a_folder_of_images(desk: Desk) -> None:
-    """As the page draws it, and its list of names."""
+    """As the page draws it."""
     images = desk.folder / "places/data/images"
     for number, name in enumerate(
         (
@@ -114,12 +114,6 @@ def a_folder_of_images(desk: Desk) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         arch = "arm64" if "arm64" in name else "amd64"
         sif_files.write_sif(path, size=50_000, seed=1000 + number, arch=arch)
-    (desk.folder / "work/names.csv").write_text(
-        "".join(
-            f"{path.relative_to(images)},all/it-{number}:1\n"
-            for number, path in enumerate(sorted(images.rglob("*.sif")))
-        )
-    )
 
 
 NEEDS: dict[str, list[Callable[[Desk], None]]] = {
