@@ -91,7 +91,6 @@ check: venv-dev ## look for faults without running anything: style, types, impor
 	@$(call describe,--fail-on-warn --validate) | diff -u docs/reference/openapi.yaml - \
 		|| { echo "docs/reference/openapi.yaml is not what the views say: run make openapi." >&2; exit 1; }
 	$(BIN)/pytest -q -p no:cacheprovider tests/unit/test_docs.py
-
 	@$(BUILD_DOCS)
 
 BUILD_DOCS = $(BIN)/sphinx-build -q -W --keep-going -n -j auto -b html docs build/docs
