@@ -104,6 +104,10 @@ docs: venv-dev ## make pages of the documentation, build/docs/index.html; a link
 settings: venv-dev ## write docs/reference/settings.md anew from the comments in shub/settings
 	@$(BIN)/python -m tests.docs.settings_reference
 
+.PHONY: commands
+commands: venv-dev ## write docs/reference/commands.md anew from the commands' own words
+	@$(BIN)/python -m tests.docs.commands_reference
+
 .PHONY: untried
 untried: venv-dev ## write onto the pages which commands no test runs, by docs/untried.toml
 	@$(BIN)/python -m tests.docs.untried
