@@ -26,6 +26,8 @@ BEGIN = "<!-- made by `make settings` from shub/settings: change the comments th
 TITLES = {
     "registry": "The registry",
     "django": "The server",
+    "web_server": "The web server",
+    "watching": "Logs and metrics",
     "hardening": "Browsers",
     "limits": "Limits, and who a client is",
     "storage": "Bytes",
@@ -248,7 +250,7 @@ def page() -> str:
     order = [*TITLES, *sorted(modules.keys() - TITLES.keys() - {"__init__", "env"})]
     made = [head + BEGIN]
     for name in order:
-        found = sections(modules[name])
+        found = sections(modules[name]) if name in modules else []
         if not found:
             continue
         made.append(f"\n## {TITLES.get(name, name.capitalize())}\n")
