@@ -29,8 +29,20 @@ from tests.quickstart.running import Quickstart, clean_environment, free_port, r
 HOSTS = ["registry.example.org", "registry.lab"]
 URL = f"https://{HOSTS[0]}"
 
+# Where pages have the web server listen.
+BOUND = "127.0.0.1:8080"
+
 # Folders of a page that are made below the desk instead of on this machine.
-PLACES = ("/srv/shub", "/run/secrets", "/etc/shub", "/etc/registry", "/somewhere", "/data/images")
+PLACES = (
+    "/srv/shub",
+    "/srv/backups",
+    "/srv/mirror",
+    "/run/secrets",
+    "/etc/shub",
+    "/etc/registry",
+    "/somewhere",
+    "/data/images",
+)
 
 # What runs until it is stopped: it has to come up, and to end well when told.
 SERVERS = ("gunicorn ", "./manage.py sweep")
@@ -78,7 +90,11 @@ def registry() -> Iterator[Registry]:
     top.chmod(0o755)
     quickstart = Quickstart(
         top / "data",
-        environment=clean_environment(PUBLIC_URL=URL, ALLOWED_HOSTS=",".join(HOSTS)),
+        environment=clean_environment(
+            PUBLIC_URL=URL,
+            ALLOWED_HOSTS=",".join(HOSTS),
+            METRICS_ALLOWED_NETWORKS="127.0.0.1",
+        ),
     )
     try:
         with running(quickstart), opened(HOSTS, quickstart.port, top) as door:
@@ -184,6 +200,7 @@ class Desk:
             text = text.replace(word, instead)
         if command.key.startswith(SERVERS):
             return self._serve(command, text)
+        text = text.replace(BOUND, f"127.0.0.1:{self.registry.port}")
         given = next(
             (typed for start, typed in self.typed.items() if command.key.startswith(start)), ""
         )
@@ -212,6 +229,7 @@ class Desk:
 
     def _serve(self, command: Command, text: str) -> Done:
         port = free_port()
+        text = text.replace(BOUND, f"127.0.0.1:{port}")
         with tempfile.TemporaryFile("w+") as said:
             process = subprocess.Popen(
                 ["bash", "-c", f"exec {text}"],

@@ -1,6 +1,7 @@
 """Commands of the documentation: each ```sh fence of each page, cut into commands."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def _commands(page: str, first_line: int, body: str) -> Iterator[Command]:
                 number += 1
                 if lines[number - 1].strip() == heredoc[2]:
                     break
-        while _is_open(text) and not heredoc and number < len(lines):
+        while (_is_open(text) or _goes_on(text)) and not heredoc and number < len(lines):
             text += "\n" + lines[number]
             number += 1
         yield Command(page, first_line + start, _dedented(text))
@@ -121,6 +122,14 @@ def _is_open(text: str) -> bool:
         elif letter in "'\"":
             quote = letter
     return bool(quote)
+
+
+def _goes_on(text: str) -> bool:
+    """Whether a loop or a choice waits for its end."""
+    begins = re.match(r"\s*(for|while|until|if|case)\b", text)
+    if not begins and not re.search(r"(\||&&|\{|\()\s*$", text):
+        return False
+    return subprocess.run(["bash", "-n"], input=text.encode(), capture_output=True).returncode != 0
 
 
 def _dedented(text: str) -> str:

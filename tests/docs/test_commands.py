@@ -142,7 +142,8 @@ def test_no_entry_of_the_list_is_stale() -> None:
         f"{page}: {pattern}"
         for page, entries in REASONS.items()
         for pattern in entries
-        if page != "*"
+        # Of all pages, and of one that is written elsewhere at this moment, nothing is known.
+        if (ROOT / page).is_file()
         and not any(
             untried.matches(pattern, command) and page == command.page for command in COMMANDS
         )
