@@ -91,6 +91,26 @@ check: venv-dev ## look for faults without running anything: style, types, impor
 	@$(call describe,--fail-on-warn --validate) | diff -u docs/reference/openapi.yaml - \
 		|| { echo "docs/reference/openapi.yaml is not what the views say: run make openapi." >&2; exit 1; }
 	$(BIN)/pytest -q -p no:cacheprovider tests/unit/test_docs.py tests/unit/test_migrations.py
+	@$(BUILD_DOCS)
+
+BUILD_DOCS = $(BIN)/sphinx-build -q -W --keep-going -n -j auto -b html docs build/docs
+
+.PHONY: docs
+docs: venv-dev ## make pages of the documentation, build/docs/index.html; a link that leads nowhere fails
+	@$(BUILD_DOCS)
+	@echo "build/docs/index.html"
+
+.PHONY: settings
+settings: venv-dev ## write docs/reference/settings.md anew from the comments in shub/settings
+	@$(BIN)/python -m tests.docs.settings_reference
+
+.PHONY: commands
+commands: venv-dev ## write docs/reference/commands.md anew from the commands' own words
+	@$(BIN)/python -m tests.docs.commands_reference
+
+.PHONY: untried
+untried: venv-dev ## write onto the pages which commands no test runs, by docs/untried.toml
+	@$(BIN)/python -m tests.docs.untried
 
 describe = $(CHECK_SITE) $(BIN)/python -W ignore::RuntimeWarning manage.py spectacular $(1)
 

@@ -38,6 +38,7 @@ class Announcement:
             f"  Password       {password}",
             f"  Token          {self.token}",
             f"  Data and logs  {self.data_dir}",
+            f"  Commands       {shlex.quote(str(self.data_dir / 'manage'))} help",
             "",
             "With Apptainer:",
             "",

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from shub.quickstart import application, binaries, clients, environment, postgres, preflight, store
+from shub.quickstart import (
+    application,
+    binaries,
+    clients,
+    environment,
+    postgres,
+    preflight,
+    store,
+    terminal,
+)
 from shub.quickstart.announcement import Announcement
 from shub.quickstart.application import Application
 from shub.quickstart.binaries import Programs
@@ -258,6 +267,7 @@ class _Start:
             **facts,
         }
         clients.configure(self.folder.client, public_url, found["token"])
+        terminal.write_script(self.folder.path, own_environment)
 
         def rewrite_ready_file() -> None:
             # A disk that has become full is no reason to stop what runs.

@@ -9,6 +9,7 @@ store/          the embedded store's files
 socket          Postgres' socket: a folder, or a link to a short-named one in /tmp
 binaries/       copies of the two servers' programs, where root runs this from a closed folder
 client/         a configuration folder for Apptainer and Singularity
+manage          manage.py for this registry (`shub.quickstart.terminal`)
 logs/           one log per process
 """
 

@@ -19,8 +19,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Asks a service elsewhere whether a new password is in a known breach, by five digits of its hash.
+#: Ask a service whether a new password is a stolen one, by the first five digits of its SHA-1.
+#: Where it does not answer in three seconds the password is taken.
 PASSWORD_BREACH_CHECK = env.boolean("PASSWORD_BREACH_CHECK", False)
+#: That service, or a mirror of it; one inside needs its network in `OUTGOING_ALLOWED_NETWORKS`.
 PASSWORD_BREACH_URL = env.text("PASSWORD_BREACH_URL", "https://api.pwnedpasswords.com/range/")
 
 if PASSWORD_BREACH_CHECK:

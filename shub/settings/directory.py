@@ -9,26 +9,39 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shub.settings import env
 
+#: `ldaps://ldap.example.org`; turns it on (install `requirements-ldap.txt`).
 LDAP_SERVER_URI = env.text("LDAP_SERVER_URI")
+#: Go over to TLS on an `ldap://` address.
 LDAP_START_TLS = env.boolean("LDAP_START_TLS", False)
+#: A PEM file of the authority that signed the server's certificate, where it is a private one.
 LDAP_CA_FILE = env.text("LDAP_CA_FILE")
+#: Who searches; empty: anonymously.
 LDAP_BIND_DN = env.text("LDAP_BIND_DN")
 LDAP_BIND_PASSWORD = env.secret("LDAP_BIND_PASSWORD")
 
 # Where the people are, how one is found by the sign-in name, and which attribute says for good who
 # they are: names are given again to others.
+#: Below which the people are.
 LDAP_USER_BASE = env.text("LDAP_USER_BASE")
+#: The attribute that is the sign-in name; Active Directory: `sAMAccountName`.
 LDAP_USER_NAME = env.text("LDAP_USER_NAME", "uid")
+#: Finds the one who signs in; by default by `LDAP_USER_NAME`.
 LDAP_USER_FILTER = env.text("LDAP_USER_FILTER", f"({LDAP_USER_NAME}=%(user)s)")
+#: The attribute that names an entry for good; Active Directory: `objectGUID`.
 LDAP_USER_ID = env.text("LDAP_USER_ID", "entryUUID")
+#: The attribute of the address.
 LDAP_USER_EMAIL = env.text("LDAP_USER_EMAIL", "mail")
 
+#: Below which the groups are; without it nobody is in any.
 LDAP_GROUP_BASE = env.text("LDAP_GROUP_BASE")
+#: How groups name people: `member` (groupOfNames), `uniquemember` (groupOfUniqueNames), `posix`
+#: (posixGroup), `nested` (groupOfNames in each other), `activedirectory` (nested too).
 LDAP_GROUP_TYPE = env.choice(
     "LDAP_GROUP_TYPE", ["member", "uniquemember", "posix", "nested", "activedirectory"]
 )
 
-# People of the directory get the account of their sign-in name where one is there already.
+#: People of the directory get the account that has their name already, unless it is an
+#: administrator's or an auditor's.
 LDAP_LINK_BY_NAME = env.boolean("LDAP_LINK_BY_NAME", False)
 
 

@@ -10,9 +10,11 @@ from shub.settings.signin import SIGN_IN_APPS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
+#: Django's debug pages: never where others reach the site.
 DEBUG = env.boolean("DEBUG", False)
 
 # No default: a known key would sign anybody's session. Django refuses to sign with an empty one.
+#: Signs sessions. 50 random characters; nothing starts to sign without it.
 SECRET_KEY = env.secret("SECRET_KEY")
 
 ALLOWED_HOSTS = [
@@ -20,6 +22,8 @@ ALLOWED_HOSTS = [
     "127.0.0.1",
     "localhost",
     "[::1]",
+    #: Further host names that requests may come by, separated by commas; the public one and
+    #: loopback are always allowed.
     *env.listing("ALLOWED_HOSTS"),
 ]
 
@@ -98,15 +102,15 @@ TEMPLATES = [
 
 DATABASES = {
     "default": parse_database_url(
+        #: A libpq address; further libpq parameters go into its query.
         env.secret("DATABASE_URL") or "postgresql://shub@127.0.0.1:5432/shub"
     )
 }
 
-# The hot queries are planned once for each connection. False behind a proxy that gives each
-# transaction another connection (PgBouncer in its transaction mode).
+#: Plan the hot queries once for each connection; false behind PgBouncer's transaction mode.
 DATABASE_PREPARE = env.boolean("DATABASE_PREPARE", True)
 
-# How long the web server waits for a Postgres that says nothing before it answers 503.
+#: How long the web server waits for a Postgres that says nothing, before it answers 503.
 DATABASE_PATIENCE_SECONDS = env.integer("DATABASE_PATIENCE_SECONDS", 5, minimum=1)
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -116,6 +120,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
+#: A folder in which `manage.py prepare` collects static files under names that change with what
+#: they hold, compressed; they are served from there, and browsers keep them for years. Without one
+#: they are served from the tree as they are.
 STATIC_ROOT = env.text("STATIC_ROOT") or None
 
 # Without a folder, static files are served from where they lie in the tree: nothing has to be

@@ -21,11 +21,15 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Rows that can be deleted, with JSON in them: nothing is unpickled.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
+#: How long one stays signed in to the pages.
 SESSION_COOKIE_AGE = env.integer("SESSION_DAYS", 14, minimum=1, maximum=365) * 24 * 3600
 
 # HSTS is a promise in the administrator's name.
+#: How long browsers are told to come by TLS only.
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0)
+#: The same for all hosts below this one.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
+#: Allow browsers to have it in their own lists.
 SECURE_HSTS_PRELOAD = env.boolean("SECURE_HSTS_PRELOAD", False)
 
 SECURE_REFERRER_POLICY = "same-origin"

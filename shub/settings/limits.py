@@ -4,11 +4,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shub.settings import env
 
-# Whose X-Forwarded-For is believed: addresses, networks, or `unix` for a proxy that comes by a Unix
-# socket. Nobody's by default: any client can write one.
+#: Whose `X-Forwarded-For` is believed: addresses, networks, or `unix` for a proxy that comes by a
+#: Unix socket ([how](../how-to/behind-a-proxy.md)).
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", words=frozenset({"unix"}))
 
 # What processes share for a while is kept in the database; in Redis where one is named.
+#: A Redis that counts instead, as `redis://:PASSWORD@HOST:6379/0`.
 CACHE_URL = env.secret("CACHE_URL")
 if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://", "unix://")):
     # Its words may hold a password.
@@ -34,11 +35,18 @@ CACHES = {
 }
 
 # Each an amount and the seconds in which it may be spent; 0 for no limit.
+#: Requests with a token that is not known, by address.
 LIMIT_BAD_TOKENS = env.rate("LIMIT_BAD_TOKENS", "30/m")
+#: Searches without a token, by address.
 LIMIT_ANONYMOUS_SEARCHES = env.rate("LIMIT_ANONYMOUS_SEARCHES", "60/m")
+#: Searches on the page by who is not signed in, by address; one asks several times while one
+#: types.
 LIMIT_PAGE_SEARCHES = env.rate("LIMIT_PAGE_SEARCHES", "240/m")
+#: Searches by one user, on the page too.
 LIMIT_USER_SEARCHES = env.rate("LIMIT_USER_SEARCHES", "300/m")
+#: Sign-ins on the pages, by address.
 LIMIT_SIGN_INS = env.rate("LIMIT_SIGN_INS", "30/m")
+#: Those that failed, by address and by the name that was tried.
 LIMIT_FAILED_SIGN_INS = env.rate("LIMIT_FAILED_SIGN_INS", "10/5m")
 
 
@@ -55,5 +63,5 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": _by(LIMIT_FAILED_SIGN_INS, "ip", "key"),
 }
 
-# Where users may have this registry send requests to beside the public internet: networks inside.
+#: Networks inside that users may have this server send requests to, separated by commas.
 OUTGOING_ALLOWED_NETWORKS = env.networks("OUTGOING_ALLOWED_NETWORKS")

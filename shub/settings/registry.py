@@ -4,24 +4,31 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shub.settings import env
 
-# The address that users know: scheme, host and, where it is not the scheme's own, port. Every
-# address in an answer starts with it; the Host header of a request is never believed, since old
-# clients keep what they read for 30 days.
+# The Host header of a request is never believed.
+#: The address that users know: scheme, host, and the port where it is not the scheme's own. Every
+#: address in an answer begins with it. Old clients keep it for 30 days: have it right on the first
+#: day.
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8080").rstrip("/")
 
-# A PEM file of the private authority that signed this registry's own certificate: doctor then
-# trusts it, as users have to.
+#: A PEM file of the private authority that signed the certificates of this registry's own
+#: addresses: [doctor](doctor.md) then trusts them, as users' machines have to.
 REGISTRY_CA_FILE = env.text("REGISTRY_CA_FILE")
 
+#: What the pages call the site.
 REGISTRY_NAME = env.text("REGISTRY_NAME", "shub")
 
-# What the home page says of this registry, in Markdown.
+#: What the home page says of this registry, in Markdown; or `REGISTRY_ABOUT_FILE`, the path of a
+#: file with it, read at the start.
 REGISTRY_ABOUT = env.secret("REGISTRY_ABOUT")
 
-# Whether search engines may keep the public pages.
+#: `welcome`: search engines may keep the public pages. By default none may, by `/robots.txt` and
+#: by each page's own word: a registry inside a centre is for those who are told of it, and what a
+#: search engine has once read is not taken back. Accounts, tokens and administration are never
+#: kept.
 SEARCH_ENGINES = env.choice("SEARCH_ENGINES", ["away", "welcome"])
 
-# Whom to tell of a hole: an address such as mailto:security@example.org.
+#: Whom to tell of a hole in this site, as `mailto:security@example.org` or an https address:
+#: `/.well-known/security.txt` says it.
 SECURITY_CONTACT = env.text("SECURITY_CONTACT")
 if SECURITY_CONTACT and not SECURITY_CONTACT.startswith(("mailto:", "https://", "tel:")):
     raise ImproperlyConfigured(
@@ -29,38 +36,42 @@ if SECURITY_CONTACT and not SECURITY_CONTACT.startswith(("mailto:", "https://", 
         f"https://example.org/security, not {SECURITY_CONTACT!r}."
     )
 
-# What a short reference means: `library://alpine` is `library/default/alpine`.
+#: The entity that short references mean.
 DEFAULT_ENTITY = env.text("DEFAULT_ENTITY", "library")
+#: The collection that short references mean.
 DEFAULT_COLLECTION = env.text("DEFAULT_COLLECTION", "default")
 
-# Collections that a push makes are private (sregistry's name and meaning).
+#: Collections that a push makes are private.
 DEFAULT_PRIVATE = env.boolean("DEFAULT_PRIVATE", False)
 
-# How many bytes the images of one entity may take, where the entity has no quota of its own. 0: no
-# bound.
+#: How many bytes the images of one entity may take, where `manage.py quota` gave it none of its
+#: own; 0: no bound.
 DEFAULT_QUOTA_BYTES = env.integer("DEFAULT_QUOTA_BYTES", 0)
 
-# How long a client that has sent its bytes is kept waiting for their verification, and how many may
-# wait at once in one server process. Past either, it is told that the image is being verified.
+#: How long a client is kept waiting for the verification of what it sent.
 VERIFY_WAIT_SECONDS = env.integer("VERIFY_WAIT_SECONDS", 45)
+#: How many clients may wait so at once in one server process; the next are told that their image
+#: is being verified.
 VERIFY_WAITERS = env.integer("VERIFY_WAITERS", 2, minimum=1)
 
-# An upload that nothing has happened to for so long is given up, and what it left is removed.
+#: An upload that nothing has happened to for so long is given up.
 UPLOAD_IDLE_HOURS = env.integer("UPLOAD_IDLE_HOURS", 24, minimum=1)
 
-# For how many days what was removed can be brought back; 0: it goes at once, for good.
+#: For how many days what was removed can be [brought back](../how-to/undo-a-removal.md), and its
+#: bytes stay; 0: it goes at once, for good.
 REMOVED_KEEP_DAYS = env.integer("REMOVED_KEEP_DAYS", 7, maximum=36_500)
 
-# How many images are read and hashed at once.
+#: How many images one sweep process reads and hashes at once.
 SWEEP_THREADS = env.integer("SWEEP_THREADS", 2, minimum=1)
 
-# How long a sweep that is told to end goes on reading: what takes longer is handed back to others.
+#: How long a sweep that is told to end goes on with the images that it is reading; what takes
+#: longer is handed back, and another sweep begins with it at once.
 SWEEP_STOP_SECONDS = env.integer("SWEEP_STOP_SECONDS", 5)
 
-# Who makes teams: everybody who is signed in, or administrators only.
+#: Who makes teams: everybody who is signed in, or `administrators`.
 TEAM_CREATION = env.choice("TEAM_CREATION", ["everybody", "administrators"])
 
-# For how many days the audit trail is kept; 0: for ever. Nothing is dropped within 30 days.
+#: For how many days the audit trail is kept, at least 30; 0: for ever.
 AUDIT_KEEP_DAYS = env.integer("AUDIT_KEEP_DAYS", 0)
 if 0 < AUDIT_KEEP_DAYS < 30:
     raise ImproperlyConfigured(

@@ -14,16 +14,25 @@ from shub.settings.registry import PUBLIC_URL, REGISTRY_NAME
 
 # ── who may come ──
 
+#: Who may make an account: `closed` (nobody: administrators make them), `invitation` (whoever has
+#: an invitation's link), `domain` (whoever has a verified address in one of
+#: `REGISTRATION_DOMAINS`, and the invited), `open` (everybody).
 REGISTRATION = env.choice("REGISTRATION", ["closed", "invitation", "domain", "open"])
+#: Domains of e-mail addresses, separated by commas; those below them do not count.
 REGISTRATION_DOMAINS = [domain.lower() for domain in env.listing("REGISTRATION_DOMAINS")]
 
-# Ways to sign in whose word is enough for a first sign-in to make an account, whatever
-# REGISTRATION says. A directory is the site's own; a provider may know the whole world.
+# A directory is the site's own; a provider may know the whole world.
+#: Ways to sign in whose word makes an account whatever `REGISTRATION` says: of `ldap`, `oidc`,
+#: `github`, `gitlab`, `orcid`, `saml`, separated by commas. Name a provider only where all whom it
+#: knows may come; `none` for no way at all.
 AUTO_REGISTER_BY = env.listing("AUTO_REGISTER_BY") or ["ldap"]
 
-# Providers whose verified address leads to the account that has verified the same one.
+#: Providers whose *verified* address leads to the account that has verified the same one. By
+#: default none does: whoever has an account connects a provider on their page.
 LINK_BY_EMAIL = env.listing("LINK_BY_EMAIL")
 
+#: Who must have a second factor: `none`, `administrators`, `everybody`. Whoever lacks one is led
+#: to where it is set up.
 MFA_REQUIRED = env.choice("MFA_REQUIRED", ["none", "administrators", "everybody"])
 
 if REGISTRATION == "domain" and not REGISTRATION_DOMAINS:
@@ -117,10 +126,14 @@ def client(name: str, client_id: str, secret: str) -> bool:
     return bool(client_id)
 
 
+#: The provider's address, below which `/.well-known/openid-configuration` lies.
 OIDC_ISSUER = env.text("OIDC_ISSUER").rstrip("/")
+#: What the button says: Sign in by ….
 OIDC_NAME = env.text("OIDC_NAME", "OpenID Connect")
+#: The client that the provider knows this site by.
 OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
 OIDC_CLIENT_SECRET = env.secret("OIDC_CLIENT_SECRET")
+#: What is asked for.
 OIDC_SCOPES = env.listing("OIDC_SCOPES") or ["openid", "profile", "email"]
 
 if client("OIDC", OIDC_CLIENT_ID, OIDC_CLIENT_SECRET):
@@ -139,13 +152,20 @@ if client("OIDC", OIDC_CLIENT_ID, OIDC_CLIENT_SECRET):
         },
     )
 
+#: The claim that lists a person's groups.
 GROUPS_CLAIM["oidc"] = env.text("OIDC_GROUPS_CLAIM", "groups")
+#: Only those in the one, and nobody in the other, may come.
 REQUIRE_GROUP["oidc"] = env.text("OIDC_REQUIRE_GROUP")
 DENY_GROUP["oidc"] = env.text("OIDC_DENY_GROUP")
+#: Those in it are administrators, for as long as they are.
 ADMIN_GROUP["oidc"] = env.text("OIDC_ADMIN_GROUP")
+#: Pairs of group and team, as `lab=physics,heads=physics:owner`: those in the group are in the
+#: team, for as long as they are.
 TEAM_GROUPS["oidc"] = env.pairs("OIDC_TEAM_GROUPS")
 
+#: An Enterprise Server's address.
 GITHUB_URL = env.text("GITHUB_URL", "https://github.com").rstrip("/")
+#: The OAuth app.
 GITHUB_CLIENT_ID = env.text("GITHUB_CLIENT_ID")
 GITHUB_CLIENT_SECRET = env.secret("GITHUB_CLIENT_SECRET")
 
@@ -158,7 +178,9 @@ if client("GITHUB", GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET):
         of_app={} if GITHUB_URL == "https://github.com" else {"GITHUB_URL": GITHUB_URL},
     )
 
+#: Your own server's address.
 GITLAB_URL = env.text("GITLAB_URL", "https://gitlab.com").rstrip("/")
+#: The application.
 GITLAB_CLIENT_ID = env.text("GITLAB_CLIENT_ID")
 GITLAB_CLIENT_SECRET = env.secret("GITLAB_CLIENT_SECRET")
 
@@ -170,7 +192,9 @@ if client("GITLAB", GITLAB_CLIENT_ID, GITLAB_CLIENT_SECRET):
         settings={"gitlab_url": GITLAB_URL, "scope": ["read_user"]},
     )
 
+#: `sandbox.orcid.org` to try it.
 ORCID_DOMAIN = env.text("ORCID_DOMAIN", "orcid.org")
+#: The API client.
 ORCID_CLIENT_ID = env.text("ORCID_CLIENT_ID")
 ORCID_CLIENT_SECRET = env.secret("ORCID_CLIENT_SECRET")
 
@@ -182,19 +206,27 @@ if client("ORCID", ORCID_CLIENT_ID, ORCID_CLIENT_SECRET):
         of_app={"BASE_DOMAIN": ORCID_DOMAIN},
     )
 
+#: What the button says.
 SAML_NAME = env.text("SAML_NAME", "your institution")
+#: The identity provider; turns SAML on (install `requirements-saml.txt`).
 SAML_IDP_ENTITY_ID = env.text("SAML_IDP_ENTITY_ID")
+#: Where its metadata are; or, instead, the next two.
 SAML_IDP_METADATA_URL = env.text("SAML_IDP_METADATA_URL")
+#: Where people are sent, and what it signs with.
 SAML_IDP_SSO_URL = env.text("SAML_IDP_SSO_URL")
 SAML_IDP_CERTIFICATE = env.secret("SAML_IDP_CERTIFICATE")
+#: With them requests are signed.
 SAML_SP_CERTIFICATE = env.secret("SAML_SP_CERTIFICATE")
 SAML_SP_PRIVATE_KEY = env.secret("SAML_SP_PRIVATE_KEY")
-# Which attribute is the person (unless one is named, the subject-id, else the NameID), and which
-# are their name, address and groups.
+#: The attribute that names a person for good; where it is missing, the NameID does.
 SAML_UID = env.text("SAML_UID", "urn:oasis:names:tc:SAML:attribute:subject-id")
+#: The attribute for the sign-in name (uid).
 SAML_USERNAME = env.text("SAML_USERNAME", "urn:oid:0.9.2342.19200300.100.1.1")
+#: The one for the address (mail).
 SAML_EMAIL = env.text("SAML_EMAIL", "urn:oid:0.9.2342.19200300.100.1.3")
+#: The one for groups (isMemberOf).
 GROUPS_CLAIM["saml"] = env.text("SAML_GROUPS", "urn:oid:1.3.6.1.4.1.5923.1.5.1.1")
+#: As for OpenID Connect.
 REQUIRE_GROUP["saml"] = env.text("SAML_REQUIRE_GROUP")
 DENY_GROUP["saml"] = env.text("SAML_DENY_GROUP")
 ADMIN_GROUP["saml"] = env.text("SAML_ADMIN_GROUP")
@@ -249,9 +281,11 @@ if SAML_IDP_ENTITY_ID:
 
 # ── a directory (shub.settings.directory) ──
 
+#: As for OpenID Connect; a group's name or its DN.
 REQUIRE_GROUP["ldap"] = env.text("LDAP_REQUIRE_GROUP")
 DENY_GROUP["ldap"] = env.text("LDAP_DENY_GROUP")
 ADMIN_GROUP["ldap"] = env.text("LDAP_ADMIN_GROUP")
+#: Pairs of a group's name and a team, as for OpenID Connect.
 TEAM_GROUPS["ldap"] = env.pairs("LDAP_TEAM_GROUPS")
 
 if LDAP_SERVER_URI:

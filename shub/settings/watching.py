@@ -2,21 +2,25 @@
 
 from shub.settings import env
 
-# Of what the processes write to standard error.
+#: Of what the processes write to standard error.
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 
-# `json`: one object a line.
+#: `json`: each line that the processes write is an object ([which](../how-to/monitoring.md)).
 LOG_FORMAT = env.choice("LOG_FORMAT", ["line", "json"])
 
-# A line for each request.
+#: A line for each request: method, route, status, time and user; never an address. Quickstart
+#: writes none.
 ACCESS_LOG = env.boolean("ACCESS_LOG", True)
 
-# Who may read /metrics: who has this bearer, and who comes from there. Nobody by default.
+#: Who sends it as a bearer may read `/metrics`.
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
+
+#: Addresses and networks whose hosts may read `/metrics`. Without either setting there is no such
+#: address.
 METRICS_ALLOWED_NETWORKS = env.networks("METRICS_ALLOWED_NETWORKS")
 
-# Where the workers of a web server count together: a folder in memory. Each server makes one of its
-# own in there, and takes it away.
+#: A folder in memory (tmpfs) in which the workers of a web server count together; each server makes
+#: one of its own in there, and takes it away. By default the system's folder for what is temporary.
 PROMETHEUS_MULTIPROC_DIR = env.text("PROMETHEUS_MULTIPROC_DIR")
 
 LOGGING = {

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from shub.quickstart import binaries, children, clients, environment
+from shub.quickstart import binaries, children, clients, environment, terminal
 from shub.quickstart.addresses import Address, parse_address, parse_host
 from shub.quickstart.announcement import Announcement
 from shub.quickstart.credentials import keep_token, load_or_make
@@ -233,3 +233,17 @@ def test_root_must_not_choose_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUICKSTART_USER", "nobody-of-that-name")
     with pytest.raises(Misuse, match="no user"):
         service_identity()
+
+
+def test_the_script_of_the_data_folder_holds_what_was_made_here_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAIL_HOST_PASSWORD", "of a person's own shell")
+    made = {**os.environ, "SECRET_KEY": "it's a key", "MINIO_SERVER": "127.0.0.1:9000"}
+    path = terminal.write_script(tmp_path, made)
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert "own shell" not in path.read_text()
+    assert """export SECRET_KEY='it'"'"'s a key'\n""" in path.read_text()
+    done = subprocess.run([path, "help"], capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert "import-folder" in done.stdout

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shub import errors
 from shub.api.errors import STATUS
+from tests.docs import commands_reference, settings_reference
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
@@ -22,6 +23,14 @@ def test_every_setting_is_in_the_reference_and_nothing_else_is() -> None:
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`([A-Z0-9_]+)`", row)}
     assert named == read
+
+
+def test_the_reference_of_the_settings_is_what_declares_them() -> None:
+    assert settings_reference.PAGE.read_text() == settings_reference.page(), "run make settings"
+
+
+def test_the_reference_of_the_commands_is_what_they_read() -> None:
+    assert commands_reference.PAGE.read_text() == commands_reference.page(), "run make commands"
 
 
 def test_every_refusal_is_in_the_reference_with_its_status() -> None:
