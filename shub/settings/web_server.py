@@ -2,7 +2,8 @@
 
 from shub.settings import env
 
-#: Processes of the web server: one for each core that the registry may have; each holds some 80 MiB.
+#: Processes of the web server: one for each core that the registry may have; each holds
+#: some 80 MiB.
 WEB_WORKERS = env.integer("WEB_WORKERS", 2, minimum=1)
 
 #: Threads in each; `VERIFY_WAITERS` of them may wait for verdicts and `TRANSFER_THREADS` carry
