@@ -41,6 +41,8 @@ class Serving:
             raise Refused(f"--renew tls: with --tls {tls} there is no certificate made here.")
         if "ca" in self.renew and tls != "private-ca":
             raise Refused("--renew ca: the authority is not made here.")
+        if tls == "private-ca" and self.request.authority:
+            raise Refused("--ca names an authority of your own: it goes with --tls own.")
         if tls == "own":
             self._own()
         elif tls == "private-ca":
@@ -48,6 +50,9 @@ class Serving:
         elif tls == "letsencrypt" and not self.deployment.has(f"{TLS}.crt"):
             # nginx starts with it, and so can answer Let's Encrypt; then the real one comes.
             self._put(TLS, certificates.self_signed(self.plan.choices.host))
+        if tls not in {"own", "private-ca"}:
+            # Of a store elsewhere.
+            self._authority()
 
     # ── files of the site's own ──
 

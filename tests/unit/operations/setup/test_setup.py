@@ -245,6 +245,7 @@ def test_a_database_elsewhere_keeps_its_address(tmp_path: Path) -> None:
         ([*HOST, "--tls", "own", "--certificate", "/nowhere", "--key", "/nowhere"], "/nowhere"),
         ([*HOST, "--tls", "own", "--certificate", "/nowhere"], "Give both"),
         ([*HOST, "--tls", "none", "--renew", "tls"], "no certificate made here"),
+        ([*LAB, "--ca", "/nowhere"], "--ca names an authority of your own"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_and_nothing_written(
@@ -330,6 +331,27 @@ def test_compose_files_that_somebody_added_stay(tmp_path: Path) -> None:
     setup(tmp_path, "--tls", "private-ca", "--yes")
     assert settings(tmp_path)["COMPOSE_FILE"] == "docker-compose.yml:mine.yml"
     assert settings(tmp_path)["PUBLIC_URL"] == "https://registry.example.org"
+
+
+def test_an_authority_that_signs_nothing_any_more_is_trusted_no_more(tmp_path: Path) -> None:
+    setup(tmp_path, *LAB)
+    assert settings(tmp_path)["SHUB_CA_FILE"] == "./secrets/ca.crt"
+    setup(tmp_path, "--tls", "proxy", "--yes")
+    assert "SHUB_CA_FILE" not in settings(tmp_path)
+    assert "Nothing is new" in setup(tmp_path)[0]
+
+
+def test_the_authority_of_a_store_elsewhere_is_taken_over(tmp_path: Path) -> None:
+    authority = authorities.write(tmp_path / "a.pem", authorities.make("a", authority=True).pem)
+    word = authorities.write(tmp_path / "word", "correct horse\n")
+    setup(
+        tmp_path, *HOST, "--tls", "proxy", "--store", "external", "--store-server", "s3.lab:9000",
+        "--ca", str(authority),
+        "--secret", f"minio_root_user={word}", "--secret", f"minio_root_password={word}",
+    )  # fmt: skip
+    assert settings(tmp_path)["SHUB_CA_FILE"] == "./secrets/ca.crt"
+    assert "Nothing is new" in setup(tmp_path)[0]
+    assert settings(tmp_path)["SHUB_CA_FILE"] == "./secrets/ca.crt"
 
 
 def test_garage_gets_keys_in_its_own_form(tmp_path: Path) -> None:
