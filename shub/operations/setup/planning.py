@@ -214,6 +214,9 @@ class Planner:
                 self._foreign_key(name, plan)
                 continue
             plan.files[name] = f"{word.make()}\n"
+            if not self.first and name not in renew:
+                # A run that was killed leaves no gap: somebody has taken it away.
+                plan.told.append(f"secrets/{name} was not there, and is new. {word.after}")
             if self.deployment.has(name) and name in renew:
                 plan.told.append(f"secrets/{name} is new. {word.after}")
                 plan.asked_for.add(name)

@@ -208,6 +208,27 @@ def test_a_renewed_word_is_another_and_the_rest_stays(tmp_path: Path) -> None:
     assert "ALTER ROLE shub PASSWORD" in out
 
 
+def test_a_secret_that_somebody_took_away_is_made_and_told_of(tmp_path: Path) -> None:
+    setup(tmp_path, *LAB)
+    (tmp_path / "secrets/postgres_password").unlink()
+    out, _ = setup(tmp_path)
+    assert "secrets/postgres_password was not there" in out
+    assert "ALTER ROLE shub PASSWORD" in out
+    assert secret(tmp_path, "postgres_password") in secret(tmp_path, "database_url")
+
+
+def test_what_cannot_be_read_or_written_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"A=\xff\n")
+    with pytest.raises(CommandError, match="no text in UTF-8"):
+        setup(tmp_path, *LAB)
+    (tmp_path / ".env").unlink()
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(CommandError, match="Is a directory"):
+        setup(tmp_path, *LAB)
+    with pytest.raises(CommandError, match="cannot be written to"):
+        setup(tmp_path / "nowhere", *LAB)
+
+
 def test_a_database_elsewhere_keeps_its_address(tmp_path: Path) -> None:
     url = authorities.write(tmp_path / "url", "postgresql://shub:word@pg.example.org/shub\n")
     setup(tmp_path, *LAB, "--secret", f"database_url={url}")
