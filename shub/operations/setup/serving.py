@@ -13,7 +13,9 @@ from shub.operations.setup.writing import CA_KEY, Deployment
 TLS = "tls"
 STORE_TLS = "store-tls"
 CA = "ca.crt"
-RELOAD = "docker compose up -d --wait --force-recreate nginx"
+# Who serves which; a container goes on with the file that it was started with.
+SERVERS = {TLS: "nginx", STORE_TLS: "minio"}
+RELOAD = "docker compose up -d --wait --force-recreate"
 
 
 class Serving:
@@ -124,7 +126,9 @@ class Serving:
         if present != judged.pair:
             self._put(name, judged.pair)
             if present:
-                self.plan.after.append(f"For the new certificate to be served: {RELOAD}")
+                self.plan.after.append(
+                    f"For the new certificate to be served: {RELOAD} {SERVERS[name]}"
+                )
 
     def _look_at(
         self, name: str, pair: Pair, hosts: list[str], authority: str, flags: tuple[str, str]
@@ -210,7 +214,9 @@ class Serving:
             if self.renew & {TLS, "ca"}:
                 self.plan.told.append(f"secrets/{name}.crt and its key are new.")
                 self.plan.asked_for |= {f"{name}.crt", f"{name}.key"}
-            self.plan.after.append(f"For the new certificate to be served: {RELOAD}")
+            self.plan.after.append(
+                f"For the new certificate to be served: {RELOAD} {SERVERS[name]}"
+            )
 
     # ── files ──
 

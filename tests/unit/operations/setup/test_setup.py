@@ -343,6 +343,9 @@ def test_each_choice_is_written_as_compose_reads_it(
 def test_a_store_host_has_a_certificate_of_its_own(tmp_path: Path) -> None:
     setup(tmp_path, *LAB, "--layout", "store-host", "--store-host", "store.example.org")
     assert not verify(tmp_path, "store.example.org", certificate="store-tls.crt")
+    out, _ = setup(tmp_path, "--renew", "tls")
+    assert "--force-recreate nginx" in out
+    assert "--force-recreate minio" in out
 
 
 def test_compose_files_that_somebody_added_stay(tmp_path: Path) -> None:
