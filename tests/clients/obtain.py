@@ -89,24 +89,35 @@ def go_client(name: str) -> Client:
     return Client(path, f"{name}, built by {_go_version(go, folder)}")
 
 
-def helm() -> Client:
-    """Build Helm, by which the chart is rendered; a minute or two, once. HELM names another."""
+def helm(*, build: bool = True) -> Client:
+    """Helm, which renders the chart: what HELM names, else built once, in a minute or two."""
     named = os.environ.get("HELM")
     if named:
         return Client(Path(named), _run([named, "version", "--short"]).strip())
-    package = "helm.sh/helm/v3/cmd/helm"
+    package = "helm.sh/helm/v3"
+    pinned = re.search(rf"^\s*{package} (\S+)", (HELM_FOLDER / "go.mod").read_text(), re.MULTILINE)
+    if pinned is None:
+        raise Missing(f"{HELM_FOLDER}/go.mod names no version of Helm.")
+    client = Client(CACHE / "bin" / f"helm-{pinned[1]}", f"Helm {pinned[1]}")
+    if client.path.exists():
+        return client
+    if not build:
+        raise Missing("Helm is not built yet: make clients")
     with _alone():
         go = _go_for(HELM_FOLDER)
-        path = CACHE / "bin" / "helm"
         environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
-        _run([go, "list", "-deps", package], cwd=HELM_FOLDER, env=environment)
+        program = f"{package}/cmd/helm"
+        _run([go, "list", "-deps", program], cwd=HELM_FOLDER, env=environment)
         subprocess.run(
-            [go, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, package],
+            [
+                *(go, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"),
+                *("-o", client.path, program),
+            ],
             cwd=HELM_FOLDER,
             env=environment,
             check=True,
         )
-    return Client(path, f"Helm {_run([path, 'version', '--short']).strip()}")
+    return client
 
 
 def faketime() -> Path:

@@ -214,6 +214,9 @@ class Planner:
                 self._foreign_key(name, plan)
                 continue
             plan.files[name] = f"{word.make()}\n"
+            if not self.first and name not in renew:
+                # A run that was killed leaves no gap: somebody has taken it away.
+                plan.told.append(f"secrets/{name} was not there, and is new. {word.after}")
             if self.deployment.has(name) and name in renew:
                 plan.told.append(f"secrets/{name} is new. {word.after}")
                 plan.asked_for.add(name)
@@ -298,7 +301,7 @@ class Planner:
         values["COMPOSE_FILE"] = choices.compose_files(
             plan.choices, extra_secrets=bool(extra), present=present
         )
-        values |= self._further_lines(plan) | self._set
+        values |= self._further_lines(plan, before) | self._set
         values = {key: value for key, value in values.items() if self.settings.get(key) != value}
         self._sort(plan, values)
         if values:
@@ -320,14 +323,20 @@ class Planner:
                 found[name] = setting
         return found
 
-    def _further_lines(self, plan: Plan) -> dict[str, str]:
+    def _further_lines(self, plan: Plan, before: Choices) -> dict[str, str | None]:
         """What `.env` has beside the choices: the authority for the containers, parts to build."""
-        found = {}
-        if CA in plan.files or self.deployment.has(CA):
-            found["SHUB_CA_FILE"] = f"./secrets/{CA}"
+        found: dict[str, str | None] = {}
+        ours = f"./secrets/{CA}"
+        if CA in plan.files or self.request.authority or plan.choices.tls == "private-ca":
+            found["SHUB_CA_FILE"] = ours
+        elif before.tls != plan.choices.tls and self.settings.get("SHUB_CA_FILE") == ours:
+            # One that signed what was served before has no say in what is served now.
+            found["SHUB_CA_FILE"] = None
         # python-ldap is compiled into the image where it is asked for.
         if {"ldap", "active-directory"} & set(plan.ways):
             found["SHUB_EXTRAS"] = "saml ldap"
+            if self.settings.get("SHUB_EXTRAS") != found["SHUB_EXTRAS"]:
+                plan.after.append("For the image to have what LDAP takes: docker compose build")
         return found
 
     def _sort(self, plan: Plan, values: Mapping[str, str | None]) -> None:

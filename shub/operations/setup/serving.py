@@ -13,7 +13,9 @@ from shub.operations.setup.writing import CA_KEY, Deployment
 TLS = "tls"
 STORE_TLS = "store-tls"
 CA = "ca.crt"
-RELOAD = "docker compose up -d --wait --force-recreate nginx"
+# Who serves which; a container goes on with the file that it was started with.
+SERVERS = {TLS: "nginx", STORE_TLS: "minio"}
+RELOAD = "docker compose up -d --wait --force-recreate"
 
 
 class Serving:
@@ -41,6 +43,8 @@ class Serving:
             raise Refused(f"--renew tls: with --tls {tls} there is no certificate made here.")
         if "ca" in self.renew and tls != "private-ca":
             raise Refused("--renew ca: the authority is not made here.")
+        if tls == "private-ca" and self.request.authority:
+            raise Refused("--ca names an authority of your own: it goes with --tls own.")
         if tls == "own":
             self._own()
         elif tls == "private-ca":
@@ -48,6 +52,9 @@ class Serving:
         elif tls == "letsencrypt" and not self.deployment.has(f"{TLS}.crt"):
             # nginx starts with it, and so can answer Let's Encrypt; then the real one comes.
             self._put(TLS, certificates.self_signed(self.plan.choices.host))
+        if tls not in {"own", "private-ca"}:
+            # Of a store elsewhere.
+            self._authority()
 
     # ── files of the site's own ──
 
@@ -119,7 +126,9 @@ class Serving:
         if present != judged.pair:
             self._put(name, judged.pair)
             if present:
-                self.plan.after.append(f"For the new certificate to be served: {RELOAD}")
+                self.plan.after.append(
+                    f"For the new certificate to be served: {RELOAD} {SERVERS[name]}"
+                )
 
     def _look_at(
         self, name: str, pair: Pair, hosts: list[str], authority: str, flags: tuple[str, str]
@@ -205,7 +214,9 @@ class Serving:
             if self.renew & {TLS, "ca"}:
                 self.plan.told.append(f"secrets/{name}.crt and its key are new.")
                 self.plan.asked_for |= {f"{name}.crt", f"{name}.key"}
-            self.plan.after.append(f"For the new certificate to be served: {RELOAD}")
+            self.plan.after.append(
+                f"For the new certificate to be served: {RELOAD} {SERVERS[name]}"
+            )
 
     # ── files ──
 

@@ -60,7 +60,10 @@ class Deployment:
 
     def read_env(self) -> str:
         """The text of `.env`; empty where there is none."""
-        return self.env.read_text() if self.env.exists() else ""
+        try:
+            return self.env.read_text() if self.env.exists() else ""
+        except UnicodeDecodeError:
+            raise Refused(f"{self.env} is no text in UTF-8.") from None
 
     def read(self, name: str) -> str:
         """A secret without surrounding blanks; empty where there is none."""

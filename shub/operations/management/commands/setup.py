@@ -167,8 +167,10 @@ class Command(BaseCommand):
             ) from None
         except Refused as refused:
             raise CommandError(str(refused)) from None
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
             raise CommandError("The questions were not answered: nothing was written.") from None
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}.") from None
 
     def _warn(self, plan: Plan) -> None:
         for warning in plan.warnings:

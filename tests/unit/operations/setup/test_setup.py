@@ -208,6 +208,27 @@ def test_a_renewed_word_is_another_and_the_rest_stays(tmp_path: Path) -> None:
     assert "ALTER ROLE shub PASSWORD" in out
 
 
+def test_a_secret_that_somebody_took_away_is_made_and_told_of(tmp_path: Path) -> None:
+    setup(tmp_path, *LAB)
+    (tmp_path / "secrets/postgres_password").unlink()
+    out, _ = setup(tmp_path)
+    assert "secrets/postgres_password was not there" in out
+    assert "ALTER ROLE shub PASSWORD" in out
+    assert secret(tmp_path, "postgres_password") in secret(tmp_path, "database_url")
+
+
+def test_what_cannot_be_read_or_written_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"A=\xff\n")
+    with pytest.raises(CommandError, match="no text in UTF-8"):
+        setup(tmp_path, *LAB)
+    (tmp_path / ".env").unlink()
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(CommandError, match="Is a directory"):
+        setup(tmp_path, *LAB)
+    with pytest.raises(CommandError, match="cannot be written to"):
+        setup(tmp_path / "nowhere", *LAB)
+
+
 def test_a_database_elsewhere_keeps_its_address(tmp_path: Path) -> None:
     url = authorities.write(tmp_path / "url", "postgresql://shub:word@pg.example.org/shub\n")
     setup(tmp_path, *LAB, "--secret", f"database_url={url}")
@@ -245,6 +266,7 @@ def test_a_database_elsewhere_keeps_its_address(tmp_path: Path) -> None:
         ([*HOST, "--tls", "own", "--certificate", "/nowhere", "--key", "/nowhere"], "/nowhere"),
         ([*HOST, "--tls", "own", "--certificate", "/nowhere"], "Give both"),
         ([*HOST, "--tls", "none", "--renew", "tls"], "no certificate made here"),
+        ([*LAB, "--ca", "/nowhere"], "--ca names an authority of your own"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_and_nothing_written(
@@ -321,6 +343,9 @@ def test_each_choice_is_written_as_compose_reads_it(
 def test_a_store_host_has_a_certificate_of_its_own(tmp_path: Path) -> None:
     setup(tmp_path, *LAB, "--layout", "store-host", "--store-host", "store.example.org")
     assert not verify(tmp_path, "store.example.org", certificate="store-tls.crt")
+    out, _ = setup(tmp_path, "--renew", "tls")
+    assert "--force-recreate nginx" in out
+    assert "--force-recreate minio" in out
 
 
 def test_compose_files_that_somebody_added_stay(tmp_path: Path) -> None:
@@ -330,6 +355,27 @@ def test_compose_files_that_somebody_added_stay(tmp_path: Path) -> None:
     setup(tmp_path, "--tls", "private-ca", "--yes")
     assert settings(tmp_path)["COMPOSE_FILE"] == "docker-compose.yml:mine.yml"
     assert settings(tmp_path)["PUBLIC_URL"] == "https://registry.example.org"
+
+
+def test_an_authority_that_signs_nothing_any_more_is_trusted_no_more(tmp_path: Path) -> None:
+    setup(tmp_path, *LAB)
+    assert settings(tmp_path)["SHUB_CA_FILE"] == "./secrets/ca.crt"
+    setup(tmp_path, "--tls", "proxy", "--yes")
+    assert "SHUB_CA_FILE" not in settings(tmp_path)
+    assert "Nothing is new" in setup(tmp_path)[0]
+
+
+def test_the_authority_of_a_store_elsewhere_is_taken_over(tmp_path: Path) -> None:
+    authority = authorities.write(tmp_path / "a.pem", authorities.make("a", authority=True).pem)
+    word = authorities.write(tmp_path / "word", "correct horse\n")
+    setup(
+        tmp_path, *HOST, "--tls", "proxy", "--store", "external", "--store-server", "s3.lab:9000",
+        "--ca", str(authority),
+        "--secret", f"minio_root_user={word}", "--secret", f"minio_root_password={word}",
+    )  # fmt: skip
+    assert settings(tmp_path)["SHUB_CA_FILE"] == "./secrets/ca.crt"
+    assert "Nothing is new" in setup(tmp_path)[0]
+    assert settings(tmp_path)["SHUB_CA_FILE"] == "./secrets/ca.crt"
 
 
 def test_garage_gets_keys_in_its_own_form(tmp_path: Path) -> None:
