@@ -104,12 +104,13 @@ class Everything:
 
 def _counted_here() -> Iterator[Metric]:
     """What the workers of this server have counted; of what sweeps count too, it says so."""
+    together = {}
     if folder := counting_folder.present():
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-    else:
-        registry = counters.REGISTRY
-    for family in registry.collect():
+        collector = multiprocess.MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
+        together = {family.name: family.samples for family in collector.collect()}  # type: ignore[no-untyped-call]
+    for family in counters.REGISTRY.collect():
+        if folder:
+            family.samples = together.get(family.name, [])
         if family.name in counters.SWEPT:
             family.samples = [
                 sample._replace(labels={**sample.labels, "process": "web"})

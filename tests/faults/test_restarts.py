@@ -139,10 +139,16 @@ def test_no_push_is_cut_while_web_server_and_sweep_are_restarted(make_bench: Mak
             lambda digest=digest: [row[1] for row in live.uploads(digest)] == ["done"],  # type: ignore[misc]
             "one upload, and done",
         )
+    # By labels that no web server has counted: the sweeps' own, which they add now and then.
+    eventually(
+        lambda: scraped(registry).get("shub_verified_uploads_total", 0) >= len(pushing.digests),
+        "all verdicts in the metrics",
+    )
     found = scraped(registry)
     assert found["shub_sweeps_alive"] == 1
     assert found["shub_uploads_waiting"] == 0
     assert found["shub_requests_total"] > 0
+    assert found["shub_verified_bytes_total"] >= len(pushing.digests) * 70 * MIB
     assert found["shub_database_up"] == 1
     assert registry.traces() == []
     assert counting_folders(first) == []
