@@ -41,6 +41,7 @@ def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ["makemigrations", "--check", "--dry-run"],
         *([command, "--help"] for command in ("prepare", "sweep", "createadministrator")),
         *([command, "--help"] for command in ("audit", "entity", "readonly", "removed", "user")),
+        ["import-folder", "--help"],
         ["quickstart", "--help"],
     ],
 )
