@@ -5,6 +5,7 @@ in _theme: which page stands where in the navigation, and how it looks. Nothing 
 when it is built nor when it is read.
 """
 
+import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -31,13 +32,14 @@ html_show_sphinx = False
 html_show_copyright = False
 html_use_index = False
 html_permalinks = False
-# Two letters suffice to find `s3`; the index of words lies beside the pages.
 html_search_language = "en"
 pygments_style = "bw"
 highlight_language = "none"
 # A terminal's words are no program.
 highlight_options = {"default": {"stripall": False}}
 smartquotes = False
+# A language that it does not know, as a forge may (mermaid), is shown as it is written.
+suppress_warnings = ["misc.highlighting_failure"]
 
 # The navigation, by what a reader is there for (Diátaxis). A page of one of the folders is in it by
 # itself.
@@ -57,6 +59,10 @@ FIRST = {
 }
 
 
+# A link by path to a Markdown file, up from the page.
+OUTSIDE = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<path>\.\./[^)#\s]*\.md)(#[^)]*)?\)")
+
+
 def navigation() -> str:
     """Hidden tables of contents, which the first page does not show on a forge."""
     made = []
@@ -69,6 +75,19 @@ def navigation() -> str:
             f"```{{toctree}}\n:hidden:\n:caption: {title}\n:maxdepth: 1\n\n{entries}\n```\n"
         )
     return "\n".join(made)
+
+
+def name_what_lies_outside(app: Sphinx, docname: str, content: list[str]) -> None:
+    """A link to Markdown beside this folder leads somewhere on a forge only: here it is named."""
+    page = HERE / f"{docname}.md"
+
+    def named(found: re.Match[str]) -> str:
+        target = (page.parent / found["path"]).resolve()
+        if target.is_relative_to(HERE) or not target.is_file():
+            return found[0]
+        return f"{found['text']} (`{target.relative_to(HERE.parent)}`)"
+
+    content[0] = OUTSIDE.sub(named, content[0])
 
 
 def add_navigation(app: Sphinx, docname: str, content: list[str]) -> None:
@@ -89,6 +108,7 @@ def add_index(app: Sphinx, failed: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
+    app.connect("source-read", name_what_lies_outside)
     app.connect("source-read", add_navigation)
     app.connect("build-finished", add_index)
     return {"parallel_read_safe": True}

@@ -129,12 +129,8 @@ def _goes_on(text: str) -> bool:
     begins = re.match(r"\s*(for|while|until|if|case)\b", text)
     if not begins and not re.search(r"(\||&&|\{|\()\s*$", text):
         return False
-    return (
-        subprocess.run(
-            ["bash", "-n"], check=False, input=text.encode(), capture_output=True
-        ).returncode
-        != 0
-    )
+    done = subprocess.run(["bash", "-n"], input=text.encode(), capture_output=True, check=False)
+    return done.returncode != 0
 
 
 def _dedented(text: str) -> str:

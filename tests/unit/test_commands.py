@@ -42,6 +42,7 @@ def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         *([command, "--help"] for command in ("prepare", "sweep", "createadministrator")),
         *([command, "--help"] for command in ("audit", "entity", "readonly", "removed", "user")),
         *([command, "--help"] for command in ("backup", "restore", "pausecollection")),
+        ["import-folder", "--help"],
         ["quickstart", "--help"],
         ["setup", "--help"],
     ],
