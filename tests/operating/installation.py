@@ -213,7 +213,7 @@ def wait_for_answer(address: str, running: Running | None = None) -> None:
     raise AssertionError(f"{address} does not answer: {running.said()[-4000:] if running else ''}")
 
 
-def eventually(condition: Any, what: str, seconds: float = 30) -> None:
+def eventually(condition: Any, what: str, seconds: float = 60) -> None:
     """Wait until the condition holds; fail with what did not come to be."""
     give_up_at = time.monotonic() + seconds
     while not condition():

@@ -19,7 +19,7 @@ from tests.operating.installation import PROJECT, Installation, eventually
 from tests.operating.work import Work, remove
 from tests.sif_files import sif_bytes
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 MIB = 1 << 20
 
@@ -79,7 +79,7 @@ def test_a_registry_at_work_is_brought_back_whole_on_an_empty_server(
     install: Install, backups: Path
 ) -> None:
     """Images, a removed one, an open upload; backups while pushes and removals go on."""
-    site = install(is_prepared=True, VERIFY_WAIT_SECONDS="20")
+    site = install(is_prepared=True, VERIFY_WAIT_SECONDS="60")
     token = site.register("mara")
     contents = {f"v{number}": sif_bytes(seed=number) for number in range(4)}
     # More than one part back, and more than one piece.
@@ -104,7 +104,10 @@ def test_a_registry_at_work_is_brought_back_whole_on_an_empty_server(
         assert work.faults == []
         assert site.rows("SELECT * FROM containers_collectionpause") == []
 
-        said = site.done("backup", backups)
+        under_way = "SELECT public_id FROM uploads_upload WHERE state IN ('joining', 'verifying')"
+        eventually(lambda: site.rows(under_way) == [], "an end of all that was pushed")
+    # Of the same state to the last: no sweep adds up downloads any more.
+    said = site.done("backup", backups)
     second, has = manifest(backups), copies(backups)
     assert first["missing"] == second["missing"] == []
     assert second["objects"] > first["objects"] > 5
@@ -162,7 +165,7 @@ def _removed_id(site: Installation, content: bytes) -> str:
 @pytest.fixture(scope="session")
 def three_images(install_for_all: Install) -> Installation:
     """A registry with three images, whose servers are not running any more."""
-    made = install_for_all(is_prepared=True, VERIFY_WAIT_SECONDS="20")
+    made = install_for_all(is_prepared=True, VERIFY_WAIT_SECONDS="60")
     token = made.register("mara")
     with made.serving() as url:
         for number in range(3):
@@ -253,7 +256,7 @@ def test_a_server_that_holds_something_is_only_replaced_when_that_is_said(
 def test_a_backup_that_was_killed_pauses_nothing_for_ever_and_the_next_one_goes_on(
     install: Install, backups: Path
 ) -> None:
-    site = install(is_prepared=True, VERIFY_WAIT_SECONDS="20")
+    site = install(is_prepared=True, VERIFY_WAIT_SECONDS="60")
     token = site.register("mara")
     content = sif_bytes(seed=5, size=96 * MIB)
     with site.serving() as url:

@@ -15,7 +15,7 @@ from tests.operating.installation import PROJECT, Installation, eventually
 from tests.operating.work import Work, not_to_be_had
 from tests.servers import free_hosts
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def _git(*words: str) -> str:
 
 def test_pushes_and_pulls_go_on_through_an_upgrade(install: Install, code_before: Path) -> None:
     """Old servers on the new tables; old and new ones side by side; then only new ones."""
-    site = install(VERIFY_WAIT_SECONDS="20")
+    site = install(VERIFY_WAIT_SECONDS="60")
     site.prepare(code_before)
     had = migrations(site)
     token = site.register("mara")
@@ -70,7 +70,7 @@ def test_pushes_and_pulls_go_on_through_an_upgrade(install: Install, code_before
 
 def test_the_version_before_starts_on_the_new_tables(install: Install, code_before: Path) -> None:
     """So who has upgraded, and is sorry, goes back without a restoration."""
-    site = install(is_prepared=True, VERIFY_WAIT_SECONDS="20")
+    site = install(is_prepared=True, VERIFY_WAIT_SECONDS="60")
     token = site.register("mara")
     site.prepare(code_before)
     with site.serving(code_before) as url, Work(url, token).going_on() as work:

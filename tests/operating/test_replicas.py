@@ -15,7 +15,7 @@ from tests.operating.installation import Installation, Running, eventually, wait
 from tests.operating.work import Work, not_to_be_had
 from tests.servers import ServerMissing, find_program, free_hosts, process
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 CONFIGURATION = """
 daemon off;
@@ -126,7 +126,7 @@ def replicas(site: Installation) -> Iterator[Replicas]:
 def test_two_of_each_share_the_work_and_what_is_acknowledged_outlives_one_of_each(
     install: Install,
 ) -> None:
-    site = install(is_prepared=True, VERIFY_WAIT_SECONDS="20", SWEEP_THREADS="1")
+    site = install(is_prepared=True, VERIFY_WAIT_SECONDS="60", SWEEP_THREADS="1")
     token = site.register("mara")
     site.change(NOTES)
     with replicas(site) as both, ExitStack() as held, ExitStack() as at_work:
