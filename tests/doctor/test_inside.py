@@ -23,7 +23,7 @@ from shub.uploads.models import SweepBeat
 from tests import providers
 from tests.clients.mistakes import _children_of
 from tests.doctor.conftest import Look, Patient, codes
-from tests.servers import free_hosts
+from tests.servers import ServerMissing, free_hosts
 
 
 # ── the store ──
@@ -360,7 +360,13 @@ def test_a_directory_that_lets_nobody_in_is_named(
 ) -> None:
     directories = pytest.importorskip("tests.directories")
     settings.SOCIALACCOUNT_PROVIDERS = {}
-    with directories.slapd() as directory:
+    with contextlib.ExitStack() as held:
+        try:
+            directory = held.enter_context(directories.slapd())
+        except ServerMissing as missing:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"{missing} (.ci/run says what it takes)")
         directory.clear()
         settings.LDAP_SERVER_URI = directory.address
         settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD = directories.ADMIN, directories.PASSWORD
