@@ -12,6 +12,7 @@ from typing import cast
 from django.conf import settings
 from django.core.cache import caches
 
+from shub import metrics
 from shub.cache import CountingCache
 from shub.errors import TooMany
 
@@ -28,6 +29,7 @@ def spend(limit: str, *, who: str, what: str) -> None:
     cache = cast("CountingCache", caches["default"])
     times, left = cache.count(f"{limit} {amount}/{seconds} {who}", seconds)
     if times > amount:
+        metrics.LIMITS_HIT.labels(limit).inc()
         raise TooMany(
             f"There were too many {what}: more than {amount} in {seconds} seconds. "
             f"Try again in {left} seconds.",

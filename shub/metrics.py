@@ -3,15 +3,28 @@
 Whoever does a thing counts it here; `shub.operations.metrics` shows it. A label has few values, all
 of them ours: never an address, a name or an id. Times are seconds, sizes bytes.
 
-What a sweep process counts is added to the database's totals (`shub.uploads.totals`); in a web
-server, PROMETHEUS_MULTIPROC_DIR is set before this is imported, and its workers count together.
+What a sweep process counts is added to the totals in the database (`shub.uploads.totals`). The
+workers of a web server count together, in a folder that it makes before this is imported.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from shub import counting_folder
+
+counting_folder.refuse_others()
+
+from prometheus_client import (  # noqa: E402  it looks for the folder when it is imported
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+
+# When each series began is one series more for each.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 # Of its own, without the measures of Python that come with the library's: they are one worker's.
 REGISTRY = CollectorRegistry()
@@ -77,6 +90,17 @@ VERIFIED_BYTES = Counter(
 VERIFIED_SECONDS = Counter(
     "shub_verification_seconds", "How long reading and hashing them took.", registry=REGISTRY
 )
+
+# What sweeps count and add up in the database, and what nobody else counts.
+SWEPT_ONLY = frozenset(
+    {"shub_verified_uploads", "shub_verified_bytes", "shub_verification_seconds"}
+)
+SWEPT = SWEPT_ONLY | {
+    "shub_store_requests",
+    "shub_store_request_seconds",
+    "shub_store_errors",
+    "shub_database_errors",
+}
 
 # ── people ──
 SIGN_INS = Counter(

@@ -45,7 +45,7 @@ class RequestIdMiddleware:
 
 
 class InLogLines(logging.Filter):
-    """Gives each record the ids that it belongs to: `request_id` and `push`; empty for none.
+    """Gives each record the ids that it belongs to: `request` and `push`; empty for none.
 
     And `of_request`: those that are there, in brackets after a blank.
     """
@@ -54,7 +54,7 @@ class InLogLines(logging.Filter):
         request_id, followed = _present.get(), _push.get()
         found = ", ".join(filter(None, [request_id, followed and f"push {followed}"]))
         record.__dict__ |= {
-            "request_id": request_id,
+            "request": request_id,
             "push": followed,
             "of_request": f" [{found}]" if found else "",
         }

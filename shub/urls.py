@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from shub.operations import health
+from shub.operations import health, scraping
 from shub.operations.admin import site
 from shub.operations.doctor import page as doctor
 from shub.operations.doctor import probe
@@ -21,5 +21,6 @@ urlpatterns = [
     path("-/doctor", probe.show, name="doctor-probe"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", scraping.metrics, name="metrics"),
     path("", include("shub.web.urls")),
 ]

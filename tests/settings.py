@@ -26,3 +26,5 @@ DATABASES["default"]["NAME"] = "shub"  # noqa: F405
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 VERIFY_WAIT_SECONDS = 5
+# Tests look at what else is logged; those of the line itself turn it on.
+ACCESS_LOG = False

@@ -12,7 +12,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from shub import errors
+from shub import errors, metrics
 from shub.rows import is_deadlock
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ def explain(error: Exception) -> tuple[int, str]:
         log.warning("Something changed at the same moment: %s", str(error).partition("\n")[0])
         return 409, "Something that this needs changed at the same moment. Try again."
     if isinstance(error, OperationalError | InterfaceError):
+        metrics.DATABASE_ERRORS.inc()
         log.warning("The database is away: %s", str(error).strip().partition("\n")[0])
         return 503, "The registry's database is away at the moment. Try again in a minute."
     return 500, "The registry failed; its log says why. Tell the administrator when it happened."

@@ -2,6 +2,7 @@
 
 from rest_framework.request import Request
 
+from shub import metrics
 from shub.accounts.models import User
 from shub.client_address import client_address, neighbourhood
 from shub.limits import spend
@@ -14,6 +15,7 @@ def count_bad_token(request: Request) -> None:
     nothing. Views that carry image bytes (`carries_bytes`) are left out: current clients write the
     words of an error into the image.
     """
+    metrics.BAD_TOKENS.inc()
     if getattr((request.parser_context or {}).get("view"), "carries_bytes", False):
         return
     spend("LIMIT_BAD_TOKENS", who=_client(request), what="requests with a token that is not known")

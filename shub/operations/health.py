@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.views.decorators.http import require_safe
 
 from shub import stopping
+from shub.operations import scraping
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +48,16 @@ def readyz(request: HttpRequest) -> HttpResponse:
 PROBES: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
     "/healthz": healthz,
     "/readyz": readyz,
+    "/metrics": scraping.metrics,
 }
 
 
 class ProbesMiddleware:
-    """Answers probes before anything else looks at them.
+    """Answers probes, and those who collect metrics, before anything else looks at them.
 
-    Whoever probes names an address of this very process, which is in nobody's ALLOWED_HOSTS; and
-    says neither who it is nor that it came by TLS. The answers are the same to everybody, and hold
-    no address, so a wrong host name can do nothing with them. They are not written into the log.
+    They name an address of this very process, which is in nobody's ALLOWED_HOSTS, and have not come
+    by TLS. No answer holds an address, so a wrong host name can do nothing with it; and metrics are
+    for those who may read them. None of it is counted or written into the log.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -63,7 +65,9 @@ class ProbesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         probe = PROBES.get(request.path_info)
-        return probe(request) if probe else self.get_response(request)
+        if probe is None or (probe is scraping.metrics and not scraping.may_read(request)):
+            return self.get_response(request)
+        return probe(request)
 
 
 class Database:

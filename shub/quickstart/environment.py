@@ -77,6 +77,8 @@ def for_application(
         "PUBLIC_URL": public_url(options),
         "ALLOWED_HOSTS": ",".join([*env.listing("ALLOWED_HOSTS"), *_hosts(options)]),
         "PYTHONUNBUFFERED": "1",
+        # Its logs are files that nobody turns over.
+        "ACCESS_LOG": env.text("ACCESS_LOG", "false"),
         # Who presses Ctrl-C waits for it.
         "WEB_STOP_SECONDS": env.text("WEB_STOP_SECONDS", "8"),
     }

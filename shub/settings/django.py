@@ -53,6 +53,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 MIDDLEWARE = [
     "shub.operations.health.ProbesMiddleware",
     "shub.request_ids.RequestIdMiddleware",
+    "shub.operations.access.AccessMiddleware",
     "shub.api.slashes.CollapseSlashesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -130,36 +131,3 @@ STORAGES = {
 }
 # Of what is collected, the umask says who may read it.
 FILE_UPLOAD_PERMISSIONS = None
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(of_request)s: %(message)s"}
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["of_request"],
-        }
-    },
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "filters": {
-        "of_request": {"()": "shub.request_ids.InLogLines"},
-        "faults_of_ours": {
-            "()": "django.utils.log.CallbackFilter",
-            # A 503 or a 507 is a refusal that was answered, no event for a log.
-            "callback": lambda record: getattr(record, "status_code", 500) == 500,
-        },
-    },
-    "loggers": {
-        "django.request": {"level": "ERROR", "filters": ["faults_of_ours"]},
-        # Strangers ask by any name, each with a stack trace; the answer says which name is right.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # At DEBUG these write addresses with their signatures, and what they sign.
-        **{name: {"level": "INFO"} for name in ("botocore", "boto3", "s3transfer", "urllib3")},
-        # At each HEAD it warns that the answer has a body, and drops that, as it should.
-        "gunicorn.http.wsgi": {"level": "ERROR"},
-    },
-}

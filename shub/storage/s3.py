@@ -24,6 +24,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
+from shub import metrics
 from shub.errors import Unavailable
 from shub.storage.clients import (
     Credentials,
@@ -85,7 +86,7 @@ class S3Store:
         return frozenset(kept)
 
     def make_bucket(self) -> bool:
-        with _errors_translated():
+        with _asking("make_bucket"):
             client, bucket = minio_client(), settings.MINIO_BUCKET
             if client.bucket_exists(bucket):
                 return False
@@ -100,7 +101,7 @@ class S3Store:
 
     # ── in, by parts ──
     def start_parts(self, key: str) -> str:
-        with _errors_translated():
+        with _asking("start_parts"):
             begun = boto3_client(quick=True).create_multipart_upload(
                 Bucket=settings.MINIO_BUCKET, Key=key, ContentType="application/octet-stream"
             )
@@ -120,7 +121,7 @@ class S3Store:
         )
 
     def put_part(self, key: str, store_id: str, number: int, content: bytes) -> Part:
-        with _errors_translated():
+        with _asking("put_part"):
             put = boto3_client().upload_part(
                 Bucket=settings.MINIO_BUCKET,
                 Key=key,
@@ -131,7 +132,7 @@ class S3Store:
         return Part(number=number, etag=_unquoted(put["ETag"]), size=len(content))
 
     def list_parts(self, key: str, store_id: str) -> list[Part]:
-        with _errors_translated():
+        with _asking("list_parts"):
             pages = boto3_client(quick=True).get_paginator("list_parts")
             listed = [
                 part
@@ -154,7 +155,7 @@ class S3Store:
     def finish_parts(self, key: str, store_id: str, parts: Sequence[Part]) -> StoredObject:
         named = sorted(parts, key=lambda part: part.number)
         try:
-            with _errors_translated():
+            with _asking("finish_parts"):
                 _join(key, store_id, named)
         except (NoSuchObject, IncompleteParts, Unavailable) as refusal:
             return self._look_after(refusal, key, store_id, named)
@@ -186,7 +187,7 @@ class S3Store:
 
     def abort_parts(self, key: str, store_id: str) -> None:
         try:
-            with _errors_translated():
+            with _asking("abort_parts"):
                 boto3_client(quick=True).abort_multipart_upload(
                     Bucket=settings.MINIO_BUCKET, Key=key, UploadId=store_id
                 )
@@ -194,7 +195,7 @@ class S3Store:
             pass  # what was asked for is so
 
     def open_parts(self, begun_before: datetime) -> Iterator[OpenParts]:
-        with _errors_translated():
+        with _asking("open_parts"):
             pages = boto3_client().get_paginator("list_multipart_uploads")
             # By no prefix: MinIO takes one for a whole key.
             for page in pages.paginate(
@@ -206,7 +207,7 @@ class S3Store:
 
     # ── out ──
     def stat(self, key: str) -> StoredObject:
-        with _errors_translated():
+        with _asking("stat"):
             found = minio_client(quick=True).stat_object(settings.MINIO_BUCKET, key)
         return StoredObject(key=key, size=found.size or 0, etag=_unquoted(found.etag or ""))
 
@@ -218,7 +219,7 @@ class S3Store:
             self.stat(key)
             yield iter(())
             return
-        with _errors_translated():
+        with _asking("read"):
             try:
                 response = minio_client(quick=awaited).get_object(
                     settings.MINIO_BUCKET, key, offset=start, length=length or 0
@@ -244,7 +245,7 @@ class S3Store:
 
     # ── away ──
     def remove(self, keys: Sequence[str]) -> None:
-        with _errors_translated():
+        with _asking("remove"):
             # minio sends them by the thousand, as the result is read.
             refused = [
                 error
@@ -318,7 +319,7 @@ def _pieces(response: "BaseHTTPResponse", *, ranged: bool) -> Iterator[bytes]:
         logger.error("The object store answered %s without length or range.", response.status)
         raise Unavailable(REFUSING)
     left = int(announced)
-    with _errors_translated(BROKEN_OFF):
+    with _errors_translated("read", BROKEN_OFF):
         while left:
             piece = response.read(min(PIECE_BYTES, left), decode_content=False)
             if not piece:
@@ -347,8 +348,15 @@ def _unquoted(etag: str) -> str:
 
 
 @contextmanager
-def _errors_translated(unreachable: str = UNREACHABLE) -> Iterator[None]:
-    """Turns the two clients' errors into ours.
+def _asking(verb: str) -> Iterator[None]:
+    """The block asks the store for this, and gets what it asked for, or one of our errors."""
+    with metrics.asking_store(verb), _errors_translated(verb):
+        yield
+
+
+@contextmanager
+def _errors_translated(verb: str, unreachable: str = UNREACHABLE) -> Iterator[None]:
+    """Turns the two clients' errors into ours, and counts them.
 
     The log gets what happened; the user a sentence, without our hosts and names.
     """
@@ -356,16 +364,18 @@ def _errors_translated(unreachable: str = UNREACHABLE) -> Iterator[None]:
         yield
     except (HTTPError, HTTPClientError, BotoConnectionError) as error:
         logger.warning("The object store cannot be reached: %s: %s", type(error).__name__, error)
+        metrics.STORE_ERRORS.labels(verb, "unreachable").inc()
         raise Unavailable(unreachable) from error
     except (ClientError, S3Error) as error:
-        raise _translated(error) from error
+        raise _translated(error, verb) from error
     except (MinioException, ResponseParserError) as error:
         # An answer that is not S3's: from a proxy, or a bare status.
         logger.warning("The object store gave no proper answer: %s", error)
+        metrics.STORE_ERRORS.labels(verb, "unreadable").inc()
         raise Unavailable(unreachable) from error
 
 
-def _translated(error: ClientError | S3Error) -> Exception:
+def _translated(error: ClientError | S3Error, verb: str) -> Exception:
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -375,7 +385,9 @@ def _translated(error: ClientError | S3Error) -> Exception:
         return NoSuchObject("The store has no such object or upload.")
     if status >= 500 or status == 429:
         logger.warning("The object store is not able to answer: %s (%s)", code, status)
+        metrics.STORE_ERRORS.labels(verb, "unable").inc()
         return Unavailable(UNREACHABLE)
     # Wrong keys, a missing bucket, a clock that is wrong: an administrator's matter.
     logger.error("The object store refused a request: %s (%s)", code, status)
+    metrics.STORE_ERRORS.labels(verb, "refused").inc()
     return Unavailable(REFUSING)

@@ -39,6 +39,7 @@ def write_refusal(upload: Upload) -> None:
         name=str(upload.container),
         entity=upload.container.collection.entity.public_id,
         by=upload.pusher,
+        push=upload.public_id,
         hash=f"sha256.{upload.digest}",
         reason=upload.reason,
     )

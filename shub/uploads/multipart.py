@@ -4,12 +4,14 @@ A single upload is one of one part, so that no address outlives the joining that
 joined.
 """
 
+import logging
 import shutil
 from collections.abc import Sequence
 
 from django.conf import settings
 from django.utils import timezone
 
+from shub import request_ids
 from shub.accounts.callers import Caller
 from shub.containers import usage
 from shub.containers.images import pushable_image
@@ -27,6 +29,8 @@ from shub.uploads.parts import (
     check_part,
     part_bytes_for,
 )
+
+log = logging.getLogger(__name__)
 
 State = Upload.State
 
@@ -76,6 +80,11 @@ def begin(
     # upload in the store would be a lie.
     upload.store_id = object_store().start_parts(upload.key)
     upload.save(force_insert=True)
+    request_ids.follow(upload.public_id)
+    log.info(
+        "Upload %s of image %s begins: %d bytes, %s.",
+        *(upload.public_id, image.public_id, size, kind.value),
+    )
     return upload
 
 
@@ -187,12 +196,14 @@ def complete_single(*, image_id: str, by: Caller) -> Upload | None:
         if upload.state == State.OPEN:
             arrived = arrived_parts(upload)
             if arrived:
+                request_ids.follow(upload.public_id)
                 check_single_size(upload, arrived[0])
                 joining.hand_over(upload, arrived[:1], by=by)
             else:
                 # Or another request has joined them since we looked.
                 upload.refresh_from_db()
         if upload.is_handed_over:
+            request_ids.follow(upload.public_id)
             return upload
     if image.is_proven:
         return None
@@ -206,7 +217,10 @@ def refused_upload(*, image_id: str, by: Caller, **which: str) -> Upload | None:
     refused = Upload.objects.filter(
         announced_id=image_id, image=None, created_by=by.user, state=State.REFUSED, **which
     )
-    return refused.order_by("-id").first()
+    found = refused.order_by("-id").first()
+    if found is not None:
+        request_ids.follow(found.public_id)
+    return found
 
 
 def arrived_parts(upload: Upload) -> list[Part]:
@@ -245,4 +259,5 @@ def own_upload(*, image_id: str, upload_id: str, by: Caller) -> Upload:
     if found is None:
         raise Conflict(f"You have no upload {upload_id!r} of this image. Push it again.")
     found.container = image.container
+    request_ids.follow(found.public_id)
     return found

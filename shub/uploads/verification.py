@@ -229,6 +229,7 @@ def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
         name=str(image),
         entity=image.container.collection.entity.public_id,
         by=upload.pusher,
+        push=upload.public_id,
         size=blob.size,
     )
 

@@ -430,6 +430,17 @@ page("POST", "robots.txt", EVERYBODY, "site", to("/robots.txt", {}), success=405
 for probe in ("healthz", "readyz"):
     row("GET", probe, EVERYBODY, "site", to(f"/{probe}"), door=OPEN)
     row("POST", probe, EVERYBODY, "site", to(f"/{probe}", {}), door=OPEN, success=405)
+row(
+    "GET",
+    "metrics",
+    EVERYBODY,
+    "site",
+    to("/metrics"),
+    door=OPEN,
+    success=404,
+    note="for who has METRICS_TOKEN or is in METRICS_ALLOWED_NETWORKS, whatever their account",
+)
+row("POST", "metrics", EVERYBODY, "site", to("/metrics", {}), door=OPEN, success=404)
 WELL_KNOWN = ".well-known/security.txt"
 page("GET", WELL_KNOWN, EVERYBODY, "site", to(f"/{WELL_KNOWN}"), success=404)
 page("POST", WELL_KNOWN, EVERYBODY, "site", to(f"/{WELL_KNOWN}", {}), success=405)

@@ -2,10 +2,13 @@
 
 import contextlib
 import http.client
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +74,10 @@ def status_at(address: str | tuple[str, int]) -> int:
 
 def workers_of(master: int) -> int:
     """How many processes it has started."""
-    return len(Path(f"/proc/{master}/task/{master}/children").read_text().split())
+    try:
+        return len(Path(f"/proc/{master}/task/{master}/children").read_text().split())
+    except FileNotFoundError:
+        return 0
 
 
 def test_an_address_is_bound_by_as_many_workers_as_are_set() -> None:
@@ -96,6 +102,125 @@ def test_all_workers_share_a_unix_socket(tmp_path: Path) -> None:
     with started([*COMMAND, "--bind", f"unix:{path}"]):
         assert {status_at(path) for _ in range(8)} == {200}
     assert not Path(path).exists()
+
+
+class Asking:
+    """A client that asks again and again, each time on a new connection; what went wrong."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+        self.answered = 0
+        self.wrong: list[str] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(3)]
+
+    def begin(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._over.is_set():
+            try:
+                with contextlib.closing(
+                    http.client.HTTPConnection(*self.address, timeout=30)
+                ) as one:
+                    one.request("GET", "/version")
+                    status = one.getresponse().status
+            except OSError as error:
+                self.wrong.append(repr(error))
+            else:
+                self.answered += status == 200
+                if status != 200:
+                    self.wrong.append(str(status))
+            time.sleep(0.005)
+
+    def goes_on(self) -> None:
+        """Wait until it was answered some more."""
+        before, give_up_at = self.answered, time.monotonic() + START_SECONDS
+        while self.answered < before + 20:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
+
+
+def test_a_restart_behind_systemds_socket_refuses_and_cuts_no_request() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as kept:
+        command = ["-c", BY_SYSTEMD, str(kept.fileno()), *COMMAND]
+        with started(command, kept.fileno()):
+            assert status_at(kept.getsockname()) == 200
+            asking = Asking(kept.getsockname())
+            asking.begin()
+            asking.goes_on()
+        with started(command, kept.fileno()):
+            try:
+                asking.goes_on()
+            finally:
+                asking.end()
+    assert asking.wrong == []
+
+
+def test_a_server_that_is_replaced_on_its_own_address_refuses_and_cuts_no_request() -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        address = found.getsockname()
+    command = [*COMMAND, "--bind", f"{address[0]}:{address[1]}"]
+    asking = Asking(address)
+    with contextlib.ExitStack() as next_one, started(command) as first:
+        assert status_at(address) == 200
+        asking.begin()
+        second = next_one.enter_context(started(command))
+        wait_for_workers(second)
+        # Connections that are kept open hold up a worker's end for a while.
+        kept = [http.client.HTTPConnection(*address, timeout=30) for _ in range(16)]
+        for one in kept:
+            next_one.enter_context(contextlib.closing(one))
+            one.request("GET", "/version")
+            assert one.getresponse().read()
+        os.kill(first, signal.SIGTERM)
+        wait_for_workers(first, 0)
+        asking.goes_on()
+        asking.end()
+    assert asking.wrong == []
+
+
+def test_one_that_is_told_to_end_answers_on_for_as_long_as_it_has_to_drain() -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        address = found.getsockname()
+    with started(
+        [*COMMAND, "--bind", f"{address[0]}:{address[1]}"], WEB_DRAIN_SECONDS="3"
+    ) as master:
+        assert status_at(address) == 200
+        begun = time.monotonic()
+        os.kill(master, signal.SIGTERM)
+        time.sleep(1)
+        assert readiness(address) == "is stopping"
+        wait_for_workers(master, 0)
+        assert 3 <= time.monotonic() - begun < 10
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, 5)
+
+
+def readiness(address: tuple[str, int]) -> str:
+    """What the process says of itself. No database is there; it is not waited for."""
+    with contextlib.closing(http.client.HTTPConnection(*address, timeout=30)) as one:
+        one.request("GET", "/readyz")
+        answer = one.getresponse()
+        assert answer.status == 503
+        return str(json.loads(answer.read())["parts"]["process"])
+
+
+def wait_for_workers(master: int, count: int = 2) -> None:
+    """Return when it has so many that answer: all are forked when the application is loaded."""
+    give_up_at = time.monotonic() + START_SECONDS
+    while workers_of(master) != count:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
+    time.sleep(1)
 
 
 @pytest.mark.parametrize(

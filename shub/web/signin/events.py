@@ -9,6 +9,7 @@ from django.contrib.auth import signals as auth
 from django.dispatch import Signal
 from django.http import HttpRequest
 
+from shub import metrics
 from shub.accounts.callers import Caller
 from shub.accounts.models import User
 from shub.accounts.users import user_named
@@ -63,6 +64,7 @@ hear(factor.authentication_failed, "factor.refused")
 
 def signed_in(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
     """By which ways: a password, a provider, a second factor."""
+    metrics.SIGN_INS.labels("in").inc()
     steps = request.session.get("account_authentication_methods", [])
     ways = [step.get("provider") or step.get("type") or step["method"] for step in steps]
     write("user.signed_in", user, request, ways=ways)
@@ -72,6 +74,7 @@ def sign_in_failed(
     sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
     """Whose account was tried. What names no account is not kept: it may be a password."""
+    metrics.SIGN_INS.labels("failed").inc()
     tried = str(credentials.get("username", ""))
     user = user_named(tried)
     trail.record(
