@@ -112,6 +112,8 @@ def looked_at(tab: Tab) -> None:
         return
     with tab.expect_navigation(timeout=60_000):
         tab.locator("main form[method=post i] button").first.click(timeout=60_000)
+    # Without the word that it was done.
+    tab.reload()
 
 
 # ── the registry ──
