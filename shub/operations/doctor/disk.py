@@ -106,4 +106,4 @@ def _store() -> Iterator[Finding]:
 def _told(folder: str) -> str:
     seen = os.statvfs(Path(folder))
     free, whole = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
-    return f"{free} of {whole} bytes free"
+    return f"{free / GIB:.1f} of {whole / GIB:.1f} GiB free"

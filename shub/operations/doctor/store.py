@@ -146,7 +146,7 @@ def look(options: Options) -> list[Finding]:
         found = _bucket(options) or part(options)
     except NotReached as fault:
         return [unreached(fault)]
-    return [found or well(f"Keys, bucket and region are right at {clients.internal_endpoint()}.")]
+    return [found or well(f"Keys, bucket and region are taken at {clients.internal_endpoint()}.")]
 
 
 def unreached(fault: NotReached) -> Finding:
