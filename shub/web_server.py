@@ -7,10 +7,11 @@ Without `--bind`, and not started by systemd's socket, it listens on 127.0.0.1:8
 import os
 from typing import Any
 
+import gunicorn
 from django.conf import settings
 from gunicorn.glogging import Logger
 
-from shub import counting_folder
+from shub import configuration, counting_folder
 from shub.log_lines import JSONLines
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shub.settings")
@@ -67,6 +68,14 @@ def on_starting(server: Any) -> None:
     own = {str(os.getpid())} & {os.environ.get("LISTEN_PID")}
     if own or any(isinstance(address, str) for address in server.cfg.address):
         server.cfg.set("reuse_port", False)
+
+
+def when_ready(server: Any) -> None:
+    """Write down how this server runs, once for all its workers."""
+    configuration.log(
+        f"gunicorn {gunicorn.__version__}, {server.num_workers} workers of {server.cfg.threads} "
+        "threads"
+    )
 
 
 def post_fork(_server: Any, worker: Any) -> None:

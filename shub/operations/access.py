@@ -5,6 +5,7 @@ an invitation's is. What is asked for is said by the name of its route.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -20,6 +21,9 @@ from shub.accounts.models import User
 log = logging.getLogger("shub.access")
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# The machines' doors have no names in the URL map, and views that are called as pages are.
+_DOOR = re.compile(r"shub\.api\.(\w+)")
 
 _names: dict[Any, str] = {}
 
@@ -92,7 +96,10 @@ def user_of(request: HttpRequest) -> str:
 
 
 def _of_view(view: Any) -> str:
-    """`MultipartCompletionView` is `multipart-completion`."""
+    """`MultipartCompletionView` of the Library API is `library-multipart-completion`."""
     kind = getattr(view, "cls", None) or getattr(view, "view_class", None)
-    name: str = kind.__name__.removesuffix("View") if kind else view.__name__
-    return "".join(f"-{each.lower()}" if each.isupper() else each for each in name).strip("-")
+    if kind is None:
+        return str(view.__name__)
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", kind.__name__.removesuffix("View")).lower()
+    door = _DOOR.match(kind.__module__)
+    return f"{door[1]}-{name}" if door else name

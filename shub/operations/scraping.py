@@ -84,7 +84,7 @@ class Everything:
     def collect(self) -> Iterator[Metric]:
         """Without the database's part while that is away: the rest is then read all the same."""
         try:
-            known = [*_of_the_moment(), *_as_counted()]
+            known = [*of_the_moment(), *as_counted()]
             added = totals.all_added()
             is_there = 1
         except (DatabaseError, InterfaceError):
@@ -99,18 +99,18 @@ class Everything:
                 family.samples.append(Sample(total.name, labels, total.value))
         yield from found.values()
         yield from known
-        yield _gauge("shub_database_up", "Whether the database answered just now.", is_there)
-        yield _build()
+        yield from of_this_server(is_there)
 
 
 def _counted_here() -> Iterator[Metric]:
     """What the workers of this server have counted; of what sweeps count too, it says so."""
+    together = {}
     if folder := counting_folder.present():
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-    else:
-        registry = counters.REGISTRY
-    for family in registry.collect():
+        collector = multiprocess.MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
+        together = {family.name: family.samples for family in collector.collect()}  # type: ignore[no-untyped-call]
+    for family in counters.REGISTRY.collect():
+        if folder:
+            family.samples = together.get(family.name, [])
         if family.name in counters.SWEPT:
             family.samples = [
                 sample._replace(labels={**sample.labels, "process": "web"})
@@ -120,7 +120,7 @@ def _counted_here() -> Iterator[Metric]:
         yield family
 
 
-def _of_the_moment() -> Iterator[Metric]:
+def of_the_moment() -> Iterator[Metric]:
     """What is under way. Two queries, by indexes of what is under way."""
     waiting = Upload.objects.filter(state=Upload.State.VERIFYING).aggregate(
         count=Count("pk"), since=Min("active_at")
@@ -149,7 +149,7 @@ class Stored:
     """How many, and their bytes, by state."""
 
 
-def _as_counted() -> Iterator[Metric]:
+def as_counted() -> Iterator[Metric]:
     """What is stored. One query, or six where it is counted anew."""
     stored = _stored()
     yield _gauge("shub_people", "Accounts of people.", stored.people)
@@ -204,7 +204,16 @@ def _gauge(name: str, meaning: str, value: float) -> Metric:
     return GaugeMetricFamily(name, meaning, value=value)
 
 
-def _build() -> Metric:
+def of_this_server(database_is_there: int) -> Iterator[Metric]:
+    """What the web server knows without asking."""
+    yield _gauge(
+        "shub_web_threads",
+        "Threads of this web server that can answer.",
+        settings.WEB_WORKERS * settings.WEB_THREADS,
+    )
+    yield _gauge(
+        "shub_database_up", "Whether the database answered just now: 1 or 0.", database_is_there
+    )
     build: dict[str, Any] = {
         "version": __version__,
         "python": platform.python_version(),
@@ -213,4 +222,4 @@ def _build() -> Metric:
     }
     found = GaugeMetricFamily("shub_build_info", "Which versions run.", labels=list(build))
     found.add_metric(list(build.values()), 1)
-    return found
+    yield found

@@ -10,12 +10,23 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
+# What was asked for and is given: by name, as it is written; of a secret, only that it is.
+given: dict[str, str] = {}
+secrets: dict[str, str] = {}
+
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def text(name: str, default: str = "") -> str:
     """The variable without surrounding blanks, or the default where it is unset or empty."""
-    return os.environ.get(name, "").strip() or default
+    written = _written(name)
+    if written and written != default:
+        given[name] = written
+    return written or default
+
+
+def _written(name: str) -> str:
+    return os.environ.get(name, "").strip()
 
 
 def choice(name: str, choices: Sequence[str]) -> str:
@@ -57,16 +68,19 @@ def boolean(name: str, default: bool) -> bool:
 def secret(*names: str) -> str:
     """The first of the names that is set: NAME_FILE (the content of that file) before NAME."""
     for name in names:
-        path = text(f"{name}_FILE")
+        path = _written(f"{name}_FILE")
         if path:
             try:
+                secrets[name] = "set, by a file"
                 return Path(path).read_text().strip()
             except OSError as error:
                 reason = error.strerror or error
                 raise ImproperlyConfigured(f"{name}_FILE: {path}: {reason}.") from None
-        value = text(name)
+        value = _written(name)
         if value:
+            secrets[name] = "set"
             return value
+    secrets.setdefault(names[0], "not set")
     return ""
 
 

@@ -10,7 +10,7 @@ from time import monotonic
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from shub import metrics
+from shub import configuration, metrics
 from shub.uploads import beats, totals
 from shub.uploads.joining import CHANNEL
 from shub.uploads.sweeps import housekeeping
@@ -43,13 +43,14 @@ class Sweeper:
         """Sweep until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
+        configuration.log(f"sweep, {settings.SWEEP_THREADS} verifying threads")
         # The heart first: no longer silence than the database's own, whatever the others do.
         self._start(self._beat, "heart")
         readers = [
             self._start(self._verify, f"verify-{index}") for index in range(settings.SWEEP_THREADS)
         ]
         self._start(self._listen, "ear")
-        log.info("The sweep runs with %d verifying threads.", settings.SWEEP_THREADS)
+        log.info("The sweep runs.")
         self._repeat(self._tidy)
         self._end(readers)
         log.info("The sweep ends.")

@@ -17,7 +17,7 @@ from tests.clients.apptainer import Apptainer
 from tests.clients.conftest import have
 from tests.faults.course import Bench, Course
 from tests.faults.registry import Registry
-from tests.quickstart.running import Quickstart, end, running
+from tests.quickstart.running import Quickstart, clean_environment, end, running
 
 SEEN = pytest.StashKey[list[str]]()
 SEED = pytest.StashKey[int]()
@@ -89,15 +89,16 @@ def used_folder(session_place: Path) -> Path:
 def make_bench(
     apptainer_program: Path, used_folder: Path, session_place: Path
 ) -> Iterator[MakeBench]:
-    """Starts a registry of its own for an image of `size` bytes; all is gone after the test."""
+    """Starts a registry of its own, with these settings, for an image of `size` bytes; all is gone
+    after the test."""
     place = Path(tempfile.mkdtemp(dir=session_place))
     place.chmod(0o755)
     started = []
 
-    def make(*, size: int) -> Bench:
+    def make(*, size: int, **environment: str) -> Bench:
         # cp keeps the owners, which shutil does not.
         subprocess.run(["cp", "-a", str(used_folder), str(place / "data")], check=True)
-        quickstart = Quickstart(place / "data")
+        quickstart = Quickstart(place / "data", environment=clean_environment(**environment))
         started.append(quickstart)
         facts = quickstart.start()
         cli = Apptainer(apptainer_program, place / "home")

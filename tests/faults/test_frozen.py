@@ -98,6 +98,12 @@ def test_a_postgres_that_stands_still_is_told_to_all_who_ask_and_forgotten_after
     assert ask(live, "GET", image)[0] == 404
     with frozen(with_children(live.pids["postgres"])):
         assert ask(live, "GET", "/version", scheme="")[0] == 200
+        assert ask_healthz(live) == 200
+        began = time.monotonic()
+        status, said = ask(live, "GET", "/readyz", scheme="")
+        assert time.monotonic() - began < 5
+        assert (status, said["parts"]["process"]) == (503, "ok")
+        assert said["parts"]["database"] != "ok"
         # More than there are threads: none of them is lost.
         with ThreadPoolExecutor(20) as many:
             asked = [many.submit(assert_told_in_time, live, "GET", image) for _ in range(20)]
@@ -105,6 +111,14 @@ def test_a_postgres_that_stands_still_is_told_to_all_who_ask_and_forgotten_after
                 each.result()
         assert_told_in_time(live, "POST", "/v1/entities", {"name": live.entity})
     eventually(lambda: ask(live, "GET", image)[0] == 404, "an answer of the database", 30)
+    eventually(lambda: ask(live, "GET", "/readyz", scheme="")[0] == 200, "readiness", 30)
+
+
+def ask_healthz(live: Live) -> int:
+    """The status; what is said is no JSON."""
+    with closing(http.client.HTTPConnection(live.url.removeprefix("http://"), timeout=60)) as one:
+        one.request("GET", "/healthz")
+        return one.getresponse().status
 
 
 def test_what_waits_for_a_lock_is_given_up_on_both_sides(live: Live) -> None:

@@ -174,6 +174,12 @@ def test_a_server_that_is_replaced_on_its_own_address_refuses_and_cuts_no_reques
         asking.begin()
         second = next_one.enter_context(started(command))
         wait_for_workers(second)
+        # Connections that are kept open hold up a worker's end for a while.
+        kept = [http.client.HTTPConnection(*address, timeout=30) for _ in range(16)]
+        for one in kept:
+            next_one.enter_context(contextlib.closing(one))
+            one.request("GET", "/version")
+            assert one.getresponse().read()
         os.kill(first, signal.SIGTERM)
         wait_for_workers(first, 0)
         asking.goes_on()

@@ -110,10 +110,10 @@ def test_requests_are_counted_by_the_names_of_their_routes(mara: Person) -> None
     wire(mara).call("GET", "/v1/entities/nobody-has-this-name")
     Client().get("/library/no/such?secret=1")
     Client().generic("BREW", "/no-route-at-all")
-    assert grown(before, "shub_requests_total{method=GET,route=entity,status=200}") == 1
-    assert grown(before, "shub_requests_total{method=GET,route=entity,status=404}") == 1
+    assert grown(before, "shub_requests_total{method=GET,route=library-entity,status=200}") == 1
+    assert grown(before, "shub_requests_total{method=GET,route=library-entity,status=404}") == 1
     assert grown(before, "shub_requests_total{method=other,route=none,status=404}") == 1
-    assert grown(before, "shub_request_seconds_count{method=GET,route=entity}") == 2
+    assert grown(before, "shub_request_seconds_count{method=GET,route=library-entity}") == 2
     text = " ".join(scrape())
     assert not any(word in text for word in ("secret", "nobody-has-this-name", "BREW", "no-route"))
 
