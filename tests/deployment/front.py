@@ -76,10 +76,13 @@ class Front:
         return (self.folder / "access.log").read_text() + (self.folder / "log").read_text()
 
     @property
-    def kept(self) -> list[Path]:
-        """The files that nginx has put bodies into."""
-        found = (self.folder / "tmp").rglob("*")
-        return [path for path in found if path.is_file() and path.name != "nginx.pid"]
+    def kept(self) -> list[str]:
+        """The files that nginx has put bodies into: those are open and have no name any more."""
+        master = int((self.folder / "tmp" / "nginx.pid").read_text())
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        opened = [fd for pid in (master, *children) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+        found = [str(fd.readlink()) for fd in opened if fd.is_symlink()]
+        return [name for name in found if name.startswith(f"{self.folder}/tmp/")]
 
 
 @contextlib.contextmanager

@@ -195,6 +195,20 @@ def test_a_large_body_to_the_registry_is_not_kept_either(front: Front, web: Behi
     assert not front.kept
 
 
+def test_an_answer_of_the_registrys_that_a_client_is_slow_to_take_is_not_kept(
+    front: Front, web: Behind
+) -> None:
+    web.body = b"y" * (40 * MIB)
+    connection = front.connection()
+    connection.request("GET", "/v1/imagefile/a/b/c:1")
+    answer = connection.getresponse()
+    answer.read(1024)
+    threading.Event().wait(0.5)
+    assert not front.kept
+    assert len(answer.read()) == 40 * MIB - 1024
+    connection.close()
+
+
 # ── what the registry is told ──
 
 
