@@ -1,7 +1,7 @@
 # The registry: web server, sweep and management commands are one image. It runs as nobody special on
 # a root that cannot be written, and needs no network but its database and its store.
 
-FROM python:3.13-slim AS build
+FROM python:3.13-slim-trixie AS build
 # What is added to what every server needs: saml, ldap (docs/how-to/sign-in-saml.md, sign-in-ldap.md).
 ARG EXTRAS="saml"
 # python-ldap is compiled.
@@ -29,11 +29,13 @@ from shub.web import assets; assets.collect()" \
     && /venv/bin/python -m compileall -q -j 2 /venv/lib /shub \
     && chmod -R a+rX,go-w /shub /venv /static
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 ARG EXTRAS="saml"
-RUN case " $EXTRAS " in *" ldap "*) \
-        apt-get update && apt-get install -y --no-install-recommends libldap2 libsasl2-modules \
-        && rm -rf /var/lib/apt/lists/* ;; esac
+# pg_dump and pg_restore are for `manage.py backup` and `restore`: of Postgres 17, as the container `db`.
+RUN set -e; packages=postgresql-client-17; \
+    case " $EXTRAS " in *" ldap "*) packages="$packages libldap2 libsasl2-modules" ;; esac; \
+    apt-get update && apt-get install -y --no-install-recommends $packages \
+        && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 shub \
     && useradd --uid 10001 --gid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin shub
 COPY --from=build /venv /venv
