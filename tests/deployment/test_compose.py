@@ -59,6 +59,7 @@ def site(place: Path, times: Times) -> Iterator[Site]:
         yield found
     finally:
         entered.__exit__(None, None, None)
+        found.run("docker", "image", "rm", "--force", f"shub:{sites.NAME}", check=False)
 
 
 @pytest.fixture(scope="module")
