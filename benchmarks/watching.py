@@ -33,7 +33,7 @@ START_SECONDS = 30
 TOKEN = "only-for-benchmarks"
 
 # Counting and writing may take so much of a request, at most.
-GOAL = 1.10
+GOAL = 1.15
 
 VARIANTS = {
     "nothing is watched": {"DJANGO_SETTINGS_MODULE": "benchmarks.unwatched"},
@@ -78,6 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         spent = measured(live, servers, options)
         scrape(live, servers["counted together"])
+    if not all(spent.values()):
+        print("Failed: a web server has answered nothing.", file=sys.stderr)
+        return 2
     base = statistics.median(spent["nothing is watched"])
     worst = 0.0
     for name, found in spent.items():
@@ -101,8 +104,8 @@ def measured(
             before = server.cpu_seconds()
             found = loading.load(Task(server.url, paths, live.token, CONNECTIONS, seconds, 200))
             assert not found.errors
-            # The first turn warms up.
-            if turn:
+            # The first turn warms up; and a machine that is busy may answer nothing for seconds.
+            if turn and found.requests:
                 spent[name].append((server.cpu_seconds() - before) / found.requests * 1e3)
     return spent
 

@@ -8,6 +8,9 @@ from typing import Any
 # What an access line says beyond its message (shub.operations.access).
 FIELDS = ("method", "route", "status", "milliseconds", "user")
 
+# Made once: dumps() would make one for each line.
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
 
 class JSONLines(logging.Formatter):
     """`time` (UTC), `level`, `logger`, `message`; `request` and `push` where it belongs to any.
@@ -28,4 +31,4 @@ class JSONLines(logging.Formatter):
         line |= {name: said[name] for name in FIELDS if name in said}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
