@@ -192,7 +192,10 @@ def commit_before() -> str:
     """The commit before this one that can be deployed; empty where there is none."""
     words = ["git", "rev-parse", "--verify", "--quiet", "HEAD~1"]
     found = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False)
-    return found.stdout.strip()
+    before = found.stdout.strip()
+    words = ["git", "cat-file", "-e", f"{before}:setup"]
+    can_be = subprocess.run(words, cwd=PROJECT, capture_output=True, check=False).returncode == 0
+    return before if can_be else ""
 
 
 def commit_of(name: str) -> str:
