@@ -97,6 +97,23 @@ def test_a_way_around_by_dots_leads_to_no_other_object(front: Front, store: Behi
     assert not store.asked
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"/minio/admin/v3/../../..{OBJECT}",
+        f"/minio/%2e%2e{OBJECT}",
+        f"/minio/..%2f{OBJECT[1:]}",
+        f"//{OBJECT[1:].replace('blobs/', 'blobs//./')}",
+    ],
+)
+def test_the_store_is_asked_for_what_nginx_understood_and_for_nothing_else(
+    front: Front, store: Behind, written: str
+) -> None:
+    front.ask("GET", f"{written}?X-Amz-Signature={SIGNATURE}")
+    (asked,) = store.asked
+    assert asked.address == f"{OBJECT}?X-Amz-Signature={SIGNATURE}"
+
+
 def test_of_the_headers_only_those_of_a_transfer_reach_the_store(
     front: Front, store: Behind
 ) -> None:
@@ -195,6 +212,32 @@ def test_a_large_body_to_the_registry_is_not_kept_either(front: Front, web: Behi
     assert not front.kept
 
 
+def test_a_request_that_is_not_whole_does_not_reach_the_registry(front: Front, web: Behind) -> None:
+    connection = front.connection()
+    connection.putrequest("POST", "/account/sign-in")
+    connection.putheader("Content-Length", "200000")
+    connection.endheaders()
+    connection.send(b"x" * 150_000)
+    # Else it would hold a thread there, and a dozen of them would hold all.
+    assert not web.arriving.wait(1)
+    connection.send(b"x" * 50_000)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert len(web.asked[0].body) == 200_000
+
+
+def test_a_body_that_the_registry_would_not_read_is_refused_before_it_is_sent(
+    front: Front, web: Behind
+) -> None:
+    connection = front.connection()
+    connection.putrequest("POST", "/account/sign-in")
+    connection.putheader("Content-Length", str(6 * MIB))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert not web.asked
+
+
 def test_an_answer_of_the_registrys_that_a_client_is_slow_to_take_is_not_kept(
     front: Front, web: Behind
 ) -> None:
@@ -289,6 +332,28 @@ def test_no_query_is_in_a_log(front: Front, web: Behind, store: Behind) -> None:
     ]
     for secret in (SIGNATURE, "X-Amz", "told-once", "secret"):
         assert secret not in front.said
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("/account/register/words-of-ours", "/account/register/..."),
+        ("/account/invitations/words-of-ours", "/account/invitations/..."),
+        ("/account/e-mail/words-of-ours:1", "/account/e-mail/..."),
+        ("/account/password/forgotten/1-words-of-ours", "/account/password/forgotten/..."),
+        # However it is written: the registry understands it all the same.
+        ("//account/%72egister/words-of-ours?a=b", "/account/register/..."),
+        ("/account/register", "/account/register"),
+        ("/library/account/register/gcc", "/library/account/register/gcc"),
+    ],
+)
+def test_no_address_that_opens_an_account_is_in_a_log(
+    front: Front, web: Behind, address: str, told: str
+) -> None:
+    front.ask("GET", address)
+    assert front.log(1)[0]["address"] == told
+    assert "words-of-ours" not in front.said
+    assert len(web.asked) == 1
 
 
 def test_not_even_where_what_is_behind_is_gone() -> None:
