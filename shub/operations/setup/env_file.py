@@ -7,6 +7,7 @@ from shub.operations.setup.failures import Refused
 
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 _PLAIN = re.compile(r"^[A-Za-z0-9_./:,@%+=?&~-]*$")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -50,7 +51,8 @@ def written(value: str) -> str:
     >>> written("https://a.example"), written("a b"), written("it's $5")
     ('https://a.example', "'a b'", '"it\\'s \\\\$5"')
     """
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+    # Some are ends of lines to Python: what comes after one would be a setting in the next run.
+    if _CONTROL.search(value):
         raise Refused("A value in .env has one line, without control characters.")
     if _PLAIN.match(value):
         return value

@@ -278,6 +278,13 @@ def test_what_cannot_be_is_refused_and_nothing_written(
     assert {path.name for path in (tmp_path / "secrets").iterdir()} <= {".lock"}
 
 
+@pytest.mark.parametrize("end", "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+def test_no_value_becomes_a_second_line_of_env(tmp_path: Path, end: str) -> None:
+    with pytest.raises(CommandError, match="has one line"):
+        setup(tmp_path, *HOST, "--tls", "none", "--name", f"ours{end}PASSWORD_LOGIN=false")
+    assert not (tmp_path / ".env").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [
