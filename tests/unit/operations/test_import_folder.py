@@ -71,6 +71,23 @@ def found(ref: str, by: Person, arch: str = "amd64") -> str:
     return images.find_image(refs.parse(ref), arch=arch, by=by.caller).digest
 
 
+def test_a_name_that_is_no_text_stops_nothing_and_a_terminal_is_told_no_commands(
+    folder: Path, mara: Person, tmp_path: Path
+) -> None:
+    lay(folder, "gcc_13.2.sif")
+    for name in (b"caf\xe9.sif", b"a\x1b[2J\nb.sif"):
+        (folder / os.fsdecode(name)).write_bytes(b"no image")
+    report = tmp_path / "report.csv"
+    said, _ = refused(folder, "mara", "--report", str(report))
+    assert found("mara/default/gcc:13.2", mara)
+    said.encode()
+    assert "\x1b" not in said
+    assert r"a\x1b[2J\nb.sif: not taken" in said.splitlines()[0]
+    assert r"caf\udce9.sif" in said
+    assert r"caf\udce9.sif" in report.read_text()
+    assert "\x1b" not in refused(folder, "mara", "--dry-run")[0]
+
+
 def test_files_become_proven_images_named_by_their_paths(folder: Path, mara: Person) -> None:
     laid = {
         ("mara/default/gcc:13.2", "amd64"): lay(folder, "gcc_13.2.sif", seed=1),

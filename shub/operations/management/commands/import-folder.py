@@ -148,9 +148,9 @@ class Command(BaseCommand):
             for target in planned.targets
         ]
         for line in table([("FILE", "BECOMES", "ARCH", "SIZE", "NOW"), *rows] if rows else []):
-            self.stdout.write(line)
+            self.stdout.write(printed(line))
         for left in made.not_taken:
-            self.stdout.write(f"not taken: {left.name}: {left.reason}")
+            self.stdout.write(printed(f"not taken: {left.name}: {left.reason}"))
         self.stdout.write(
             f"{counted(len(made.taken), 'image')} of {plain(made.total_bytes)}, "
             f"{len(made.not_taken)} not taken, {counted(made.others, 'other file')}. Nothing was "
@@ -252,7 +252,7 @@ class Telling:
         if self.on_terminal:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-        self.stdout.write(line)
+        self.stdout.write(printed(line))
         self.stdout.flush()
 
     def end(self) -> None:
@@ -279,7 +279,9 @@ def reporting(path: Path | None) -> Iterator[Any]:
     """What takes rows; each is in the file when the next is written, whatever comes."""
     with ExitStack() as held:
         file: TextIO = (
-            held.enter_context(path.open("w", newline="", buffering=1, encoding="utf-8"))
+            held.enter_context(
+                path.open("w", newline="", buffering=1, encoding="utf-8", errors="backslashreplace")
+            )
             if path
             else held.enter_context(Path(os.devnull).open("w"))
         )
@@ -314,6 +316,18 @@ def table(rows: list[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def printed(line: str) -> str:
+    """The line as a terminal may have it: a file's name is whatever somebody has called it.
+
+    >>> printed("a b"), printed("a\\x1b[2J\\nb"), printed("\\udcff.sif")
+    ('a b', 'a\\\\x1b[2J\\\\nb', '\\\\udcff.sif')
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in line
+    )
 
 
 def plain(size: int) -> str:
