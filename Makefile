@@ -123,12 +123,7 @@ test: venv-dev clients ## run all tests: real Postgres, real stores, real client
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	@# The table of who may do what takes as long as all else, and waits for most of it: beside it.
-	@log=$$(mktemp); $(BIN)/pytest -p no:cacheprovider tests/isolation >$$log 2>&1 & beside=$$!; \
-	trap 'kill $$beside' INT TERM; \
-	echo "$(BIN)/pytest tests/isolation runs beside; what it says comes last."; \
-	status=0; $(BIN)/pytest --ignore=tests/isolation || status=$$?; \
-	wait $$beside || status=$$?; cat $$log; rm -f $$log; exit $$status
+	@PYTEST=$(BIN)/pytest tests/side_by_side.sh
 endif
 
 .PHONY: clients

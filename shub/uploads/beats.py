@@ -28,7 +28,14 @@ def beat() -> None:
     if _own().update(seen_at=Now(), started_at=_started_at()):
         return
     SweepBeat.objects.filter(seen_at__lt=Now() - KEPT).delete()
-    SweepBeat.objects.create(host=_host(), pid=os.getpid(), started_at=_started_at(), seen_at=Now())
+    own = SweepBeat(host=_host(), pid=os.getpid(), started_at=_started_at(), seen_at=Now())
+    # Another thread of this process may have been faster.
+    SweepBeat.objects.bulk_create(
+        [own],
+        update_conflicts=True,
+        unique_fields=["host", "pid"],
+        update_fields=["started_at", "seen_at"],
+    )
 
 
 def end() -> None:

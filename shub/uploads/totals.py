@@ -4,6 +4,7 @@ So no sweep has to listen to anybody, and what is read at one place is of all of
 """
 
 import json
+from threading import Lock
 
 from django.db import connection
 
@@ -18,19 +19,21 @@ ON CONFLICT (name, labels) DO UPDATE SET value = uploads_sweeptotal.value + EXCL
 """
 
 _added: Counted = {}
+_adding = Lock()
 
 
 def add() -> None:
-    """Add what this process has counted since the last time; from one thread only.
+    """Add what this process has counted since the last time.
 
     What is counted while the database is away is added later.
     """
-    for (name, labels), value in counted().items():
-        more = value - _added.get((name, labels), 0.0)
-        if more > 0:
-            with connection.cursor() as cursor:
-                cursor.execute(ADD, [name, labels, more])
-            _added[name, labels] = value
+    with _adding:
+        for (name, labels), value in counted().items():
+            more = value - _added.get((name, labels), 0.0)
+            if more > 0:
+                with connection.cursor() as cursor:
+                    cursor.execute(ADD, [name, labels, more])
+                _added[name, labels] = value
 
 
 def counted() -> Counted:
