@@ -1,7 +1,7 @@
 """Metrics: what the processes count, under the names that /metrics gives it.
 
-Whoever does a thing counts it here; `shub.operations.metrics` shows it. A label has few values, all
-of them ours: never an address, a name or an id. Times are seconds, sizes bytes.
+Whoever does a thing counts it here; `shub.operations.scraping` shows it. A label has few values,
+all of them ours: never an address, a name or an id. Times are seconds, sizes bytes.
 
 What a sweep process counts is added to the totals in the database (`shub.uploads.totals`). The
 workers of a web server count together, in a folder that it makes before this is imported.

@@ -88,7 +88,7 @@ def in_front(*, strips: bool, **settings: str) -> Iterator[Front]:
     ):
         configuration = CONFIGURATION.format(
             listen=listen,
-            web=_web_of(live),
+            web=web_of(live),
             store=urlsplit(live.store["endpoint"]).netloc,
             bucket=live.store["bucket"],
             inner=INNER,
@@ -110,7 +110,7 @@ def in_front(*, strips: bool, **settings: str) -> Iterator[Front]:
             )
 
 
-def _web_of(live: Live) -> str:
+def web_of(live: Live) -> str:
     """HOST:PORT of the web server itself, which the ready file does not tell."""
     words = Path(f"/proc/{live.pids['web']}/cmdline").read_bytes().decode().split("\0")
     return words[words.index("--bind") + 1]

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.clients.live import Live
-from tests.clients.nginx import _web_of
+from tests.clients.nginx import web_of
 from tests.doctor.authorities import Authority
 from tests.servers import find_program, process, wait_until_ready
 
@@ -137,7 +137,7 @@ def in_front(live: Live, port: int, folder: Path) -> Iterator[None]:
     given = {
         "host": HOST,
         "port": port,
-        "web": _web_of(live),
+        "web": web_of(live),
         "store": urlsplit(live.store["endpoint"]).netloc,
         "bucket": live.store["bucket"],
     }

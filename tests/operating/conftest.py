@@ -26,7 +26,7 @@ def database_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def prepared_database(database_server: str) -> Iterator[str]:
-    """One that `prepare` has brought to this version, to be copied."""
+    """One at this version of the migrations, to be copied."""
     with new_database(database_server) as address:
         done = subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity=0"],

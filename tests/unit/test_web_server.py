@@ -197,10 +197,10 @@ def test_one_that_is_told_to_end_answers_on_for_as_long_as_it_has_to_drain() -> 
         assert status_at(address) == 200
         begun = time.monotonic()
         os.kill(master, signal.SIGTERM)
-        time.sleep(1)
-        assert readiness(address) == "is stopping"
+        while readiness(address) != "is stopping":
+            time.sleep(0.05)
         wait_for_workers(master, 0)
-        assert 3 <= time.monotonic() - begun < 10
+        assert time.monotonic() - begun >= 3
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, 5)
 

@@ -1,7 +1,7 @@
 """Probes: who asks hears soon what is so, and costs the database next to nothing."""
 
-import time
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -84,18 +84,19 @@ def test_a_database_that_is_away_is_said_without_its_address(
 def test_a_database_that_says_nothing_is_not_waited_for(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    thaws = Event()
+
     def frozen(*_: Any) -> str:
-        time.sleep(1)
+        thaws.wait(60)
         return health.WELL
 
     monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(health.Database, "_migrations", frozen)
     for _ in range(3):
-        begun = time.monotonic()
         answer = client.get("/readyz")
-        assert time.monotonic() - begun < 0.5
         assert (answer.status_code, "within 0.1 s" in str(answer.json())) == (503, True)
-    time.sleep(1)
+    thaws.set()
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 30)
     assert client.get("/readyz").status_code == 200
 
 
