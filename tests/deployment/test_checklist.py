@@ -164,6 +164,13 @@ def test_every_override_is_on_the_page() -> None:
         assert f"`{name}.yml`" in page
 
 
+def test_the_first_password_has_to_be_changed_in_every_layout() -> None:
+    files = [PROJECT / "docker-compose.yml", *(PROJECT / "deploy/compose").glob("*.yml")]
+    for path in files:
+        text = path.read_text()
+        assert text.count("--if-missing") == text.count("--if-missing --must-change"), path.name
+
+
 def test_images_have_a_release_or_a_line() -> None:
     images = [each["image"] for each in SERVICES.values()]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
