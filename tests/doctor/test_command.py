@@ -104,7 +104,7 @@ def test_the_page_ends_in_its_time_whatever_stands_still(
     with standing_still(patient, "web"):
         began = time.monotonic()
         browser_of(administrator).post("/admin-area/doctor")
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 20
     report = page.last()
     assert report is not None
     assert len(report.findings) >= len(CHECKS)

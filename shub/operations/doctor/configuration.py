@@ -28,10 +28,11 @@ IN_THE_CLEAR = warning(
 )
 
 # Django's, of cookies and promises that only a site with TLS can have.
-OF_TLS = frozenset({"security.W004", "security.W012", "security.W016"})
+OF_TLS = frozenset({"security.W012", "security.W016"})
 
-# Looked at more closely by a check of its own: the secret key, the store's outer address.
-ELSEWHERE = frozenset({"security.W009", "security.W025", "shub.W001", "shub.E002"})
+# Looked at more closely by a check of its own: the secret key, the store's outer address. And HSTS:
+# a promise that a site may make, whose lack breaks nothing.
+ELSEWHERE = frozenset({"security.W004", "security.W009", "security.W025", "shub.W001", "shub.E002"})
 
 
 def look(options: Options) -> list[Finding]:
