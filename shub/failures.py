@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
@@ -45,6 +46,14 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         _("Not allowed"),
         _("You may not do this. Who administers the registry can say who may."),
     )
+
+
+def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: no such address, or none that one may see.
+
+    Django's own looks into what was sent for a form's token, and fails where that cannot be read.
+    """
+    return render(request, "404.html", status=404)
 
 
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -7,9 +7,10 @@ from shub.operations.admin import site
 from shub.operations.doctor import page as doctor
 from shub.operations.doctor import probe
 
-# What no view answers; what is missing has a page (404.html).
+# What no view answers.
 handler400 = "shub.failures.unreadable"
 handler403 = "shub.failures.forbidden"
+handler404 = "shub.failures.missing"
 handler500 = "shub.failures.failed"
 
 urlpatterns = [

@@ -26,5 +26,7 @@ DATABASES["default"]["NAME"] = "shub"  # noqa: F405
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 VERIFY_WAIT_SECONDS = 5
+# A busy machine is no frozen Postgres; tests of that have a patience of their own.
+DATABASE_PATIENCE_SECONDS = 30
 # Tests look at what else is logged; those of the line itself turn it on.
 ACCESS_LOG = False

@@ -190,3 +190,12 @@ def test_nobody_is_led_elsewhere_after_signing_in(before: str) -> None:
     assert (
         Client().post("/theme", {"theme": "dark"}, headers={"Referer": before})["Location"] == "/"
     )
+
+
+def test_a_form_that_cannot_be_read_at_an_address_that_is_not_there_is_missing() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "a" * 32
+    # Chunks, so that no length says that there is nothing in it; and no boundary.
+    sent = {"CONTENT_TYPE": "multipart/form-data", "HTTP_TRANSFER_ENCODING": "chunked"}
+    answer = client.request(REQUEST_METHOD="POST", PATH_INFO="/static/x", **sent)
+    assert answer.status_code == 404

@@ -934,7 +934,7 @@ def test_who_may_not_bring_it_back_is_told_the_same_as_of_what_never_was(
 
 # Many for queries; Postgres looks at each row's keys once more when the test ends, in one statement
 # that has to be done within DATABASE_PATIENCE_SECONDS.
-MANY = 2_000
+MANY = 1_000
 
 
 def test_removing_much_takes_as_many_queries_as_removing_little(
