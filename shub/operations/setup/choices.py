@@ -243,30 +243,19 @@ def _store_lines(choices: Choices) -> dict[str, str]:
 
 def compose_files(choices: Choices, *, extra_secrets: bool, present: str = "") -> str:
     """COMPOSE_FILE; files that somebody else has put there stay, behind ours."""
-    ours = [COMPOSE]
-    for name, wanted in {
-        "store-host": choices.apart,
-        "seaweedfs": choices.store == "seaweedfs",
-        "garage": choices.store == "garage",
-        "external-store": choices.store == "external",
-        "letsencrypt": choices.tls == "letsencrypt",
-        "plain-http": not choices.served_by_tls,
-    }.items():
-        if wanted:
-            ours.append(f"{OVERRIDES}/{name}.yml")
-    if extra_secrets:
-        ours.append(EXTRA_SECRETS)
-    theirs = [
-        name
-        for name in present.split(":")
-        if name and name not in {COMPOSE, EXTRA_SECRETS} and not _is_override(name)
-    ]
+    known = {
+        COMPOSE: True,
+        f"{OVERRIDES}/store-host.yml": choices.apart,
+        f"{OVERRIDES}/seaweedfs.yml": choices.store == "seaweedfs",
+        f"{OVERRIDES}/garage.yml": choices.store == "garage",
+        f"{OVERRIDES}/external-store.yml": choices.store == "external",
+        f"{OVERRIDES}/letsencrypt.yml": choices.tls == "letsencrypt",
+        f"{OVERRIDES}/plain-http.yml": not choices.served_by_tls,
+        EXTRA_SECRETS: extra_secrets,
+    }
+    ours = [name for name, wanted in known.items() if wanted]
+    theirs = [name for name in present.split(":") if name and name not in known]
     return ":".join([*ours, *theirs])
-
-
-def _is_override(name: str) -> bool:
-    known = ("store-host", "seaweedfs", "garage", "external-store", "letsencrypt", "plain-http")
-    return name in {f"{OVERRIDES}/{each}.yml" for each in known}
 
 
 def with_flags(choices: Choices, flags: Mapping[str, Any]) -> Choices:

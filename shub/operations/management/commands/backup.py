@@ -1,12 +1,13 @@
 """`manage.py backup`: database and store, as one consistent pair, into a folder."""
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from shub.operations.backup.arguments import add_jobs, add_programs, at_least_one
 from shub.operations.backup.ending import ends_on_sigterm
 from shub.operations.backup.failures import NotDone
 from shub.operations.backup.making import Made, Options, make
@@ -16,7 +17,6 @@ from shub.operations.backup.progress import in_units
 LOST = 3
 
 KEEP = 7
-JOBS = 4
 
 
 class Command(BaseCommand):
@@ -45,13 +45,7 @@ class Command(BaseCommand):
             action="store_true",
             help="read all copies that are there already, and copy anew what is damaged",
         )
-        parser.add_argument(
-            "--jobs",
-            type=at_least_one,
-            default=JOBS,
-            metavar="N",
-            help=f"how many objects are copied at once ({JOBS})",
-        )
+        add_jobs(parser)
         add_programs(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -85,20 +79,3 @@ class Command(BaseCommand):
                 f"their keys: {', '.join(manifest.missing)}. All else is in the backup.",
                 returncode=LOST,
             )
-
-
-def at_least_one(written: str) -> int:
-    """A number from 1."""
-    if not written.isdecimal() or int(written) < 1:
-        raise ArgumentTypeError("must be a number from 1")
-    return int(written)
-
-
-def add_programs(parser: ArgumentParser) -> None:
-    """The option that says where Postgres' programs are."""
-    parser.add_argument(
-        "--postgres-programs",
-        type=Path,
-        metavar="FOLDER",
-        help="where pg_dump and pg_restore are, where they are not found or too old",
-    )

@@ -9,10 +9,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from shub.errors import Unavailable
+from shub.operations.backup.arguments import add_jobs, add_programs
 from shub.operations.backup.bringing_back import Options, bring_back
 from shub.operations.backup.ending import ends_on_sigterm
 from shub.operations.backup.failures import NotDone
-from shub.operations.management.commands.backup import JOBS, add_programs, at_least_one
 
 
 class Command(BaseCommand):
@@ -37,13 +37,7 @@ class Command(BaseCommand):
             action="store_true",
             help="also where objects are damaged or missing: their images are marked as damaged",
         )
-        parser.add_argument(
-            "--jobs",
-            type=at_least_one,
-            default=JOBS,
-            metavar="N",
-            help=f"how many objects are copied at once ({JOBS})",
-        )
+        add_jobs(parser)
         add_programs(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
