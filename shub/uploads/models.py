@@ -10,9 +10,10 @@ from shub.accounts.models import Token
 from shub.containers.models import Blob, Container, Image
 from shub.containers.models.blob import DIGEST_PATTERN
 from shub.public_ids import PublicIdField, public_id_rules
+from shub.retrying import Retried
 
 
-class Upload(models.Model):
+class Upload(Retried):
     """One attempt to send the bytes of an image. Its state is the queue of the sweep.
 
     open → joining (the parts are made one object) → verifying (the object is read and hashed) →
@@ -82,6 +83,9 @@ class Upload(models.Model):
         null=True, blank=True, help_text="until when one sweep thread has it to itself"
     )
     lease = models.CharField(max_length=24, blank=True, help_text="which thread that is")
+    verified_bytes = models.BigIntegerField(
+        default=0, db_default=0, help_text="how far verification has read"
+    )
 
     class Meta:
         constraints = [

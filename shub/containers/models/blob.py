@@ -5,11 +5,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from shub.public_ids import PublicIdField, public_id_rules
+from shub.retrying import Retried
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 
 
-class Blob(models.Model):
+class Blob(Retried):
     """Bytes under one key of the bucket, and what is known of them.
 
     pending → proven (read back and hashed) → damaged (no longer what they were), or → condemned
@@ -33,6 +34,16 @@ class Blob(models.Model):
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     key = models.CharField(max_length=255, db_collation="C")
     created_at = models.DateTimeField(default=timezone.now)
+    read_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its bytes were last read whole, and were right"
+    )
+    damaged_at = models.DateTimeField(null=True, blank=True)
+    damage = models.TextField(
+        blank=True, db_default="", help_text="what was found instead, in a person's words"
+    )
+    kept_until = models.DateTimeField(
+        null=True, blank=True, help_text="condemned: until when its bytes stay; empty: no longer"
+    )
 
     class Meta:
         constraints = [
@@ -61,6 +72,11 @@ class Blob(models.Model):
                 condition=Q(state__in=["condemned", "leaving"]),
                 name="blob_condemned",
             ),
+            # What is to be read again: those that were not for the longest.
+            models.Index(
+                fields=["read_at"], condition=Q(state="proven"), name="blob_proven_read_at"
+            ),
+            models.Index(fields=["id"], condition=Q(state="damaged"), name="blob_damaged"),
         ]
 
     def __str__(self) -> str:
