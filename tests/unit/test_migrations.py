@@ -15,7 +15,8 @@ from django.db.migrations.loader import MigrationLoader
 from django_migration_linter import MigrationLinter
 from django_migration_linter.sql_analyser import PostgresqlAnalyser, analyse_sql_statements
 
-pytestmark = pytest.mark.django_db
+# What builds an index concurrently is not even read within a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,10 +19,4 @@ class Migration(migrations.Migration):
                 name="blob_proven_read_at",
             ),
         ),
-        AddIndexConcurrently(
-            model_name="blob",
-            index=models.Index(
-                condition=models.Q(("state", "damaged")), fields=["id"], name="blob_damaged"
-            ),
-        ),
     ]
