@@ -212,6 +212,8 @@ class _Start:
         self.supervisor.run(*making)
         if database and new_database:
             database.made()
+        if files:
+            self.supervisor.run(files.placing())
         # The store stops first: no request that it holds can end in a row any more.
         if database:
             self.supervisor.start(database.child())
@@ -222,6 +224,11 @@ class _Start:
             database.make_database()
         if files:
             self.await_ready(store.NAME, files.accepts, store.START_SECONDS)
+            self.supervisor.repeat(
+                files.collecting(),
+                first_seconds=store.FIRST_COLLECTION_SECONDS,
+                every_seconds=store.COLLECTION_EVERY_SECONDS,
+            )
 
     def await_ready(self, name: str, accepts: Callable[[], bool], seconds: float) -> None:
         """Wait until a child can be used; CannotRun when that takes too long."""

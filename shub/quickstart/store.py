@@ -15,6 +15,14 @@ VOLUME = "shub"
 REGION = "us-east-1"
 START_SECONDS = 60.0
 
+# How long after the start the store looks for blocks that no object has, and how often after that.
+# It reads the name of each block once.
+FIRST_COLLECTION_SECONDS = 5.0
+COLLECTION_EVERY_SECONDS = 24 * 3600.0
+
+# A block that comes at this moment belongs to no object yet. None takes so long.
+YOUNG_SECONDS = 24 * 3600
+
 # Relative to the store's folder, in which it runs: an odd character in the path is then no matter.
 # FULL: what was acknowledged is on disk, for some 15 % of the rate of writing.
 METADATA = "sqlite3://meta.db?_synchronous=FULL"
@@ -70,11 +78,27 @@ class Store:
             {},
         )
 
+    def placing(self) -> ChildSpec:
+        """The passing process that has the volume know where it lies now.
+
+        The server is told at each start. What collects is not: in a copy of a data folder it would
+        take the blocks of the original for what belongs to nothing.
+        """
+        return self._spec("place", ("config", METADATA, *self._bucket(), "--yes"), {})
+
+    def collecting(self) -> ChildSpec:
+        """The passing process that removes blocks which no object has, beside the server.
+
+        The store leaves some when it is killed while a part arrives; S3 does not show them.
+        """
+        return self._spec(
+            "collect", ("gc", "--delete", METADATA), {"JFS_GC_SKIPPEDTIME": str(YOUNG_SECONDS)}
+        )
+
     def child(self) -> ChildSpec:
         """The server."""
         return self._spec(
             NAME,
-            # The volume remembers the path that it was made at; a moved data folder has another.
             ("gateway", *self._bucket(), *GATEWAY_OPTIONS, METADATA, str(self.address)),
             # Half the garbage: collecting more often keeps a third less memory.
             {**self._keys, "MINIO_BROWSER": "off", "GOGC": "50"},

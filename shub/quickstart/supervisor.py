@@ -53,6 +53,16 @@ class Child:
         )
 
 
+class Chore:
+    """A passing process that is run now and then, and whose failure stops nothing."""
+
+    def __init__(self, spec: ChildSpec, due_at: float, every_seconds: float) -> None:
+        self.spec = spec
+        self.due_at = due_at
+        self.every_seconds = every_seconds
+        self.process: subprocess.Popen[bytes] | None = None
+
+
 class Supervisor:
     """A context: on the way in it takes the stop signals, on the way out it stops what runs.
 
@@ -66,6 +76,7 @@ class Supervisor:
         self.restarted: Callable[[], None] = lambda: None
         self._groups: list[list[Child]] = []
         self._passing: list[subprocess.Popen[bytes]] = []
+        self._chores: list[Chore] = []
         self._stop_asked = False
 
     # ── signals ──
@@ -123,6 +134,10 @@ class Supervisor:
         for child in group:
             self._launch(child)
 
+    def repeat(self, spec: ChildSpec, *, first_seconds: float, every_seconds: float) -> None:
+        """Run a passing process so many seconds from now, and again so long after each end."""
+        self._chores.append(Chore(spec, time.monotonic() + first_seconds, every_seconds))
+
     def pids(self) -> dict[str, int | None]:
         """The kept children's process ids by name."""
         return {child.spec.name: child.pid for child in self._kept()}
@@ -168,6 +183,7 @@ class Supervisor:
     def _wait(self, seconds: float) -> None:
         now = time.monotonic()
         due = [child.due_at - now for child in self._kept() if child.process is None]
+        due += [chore.due_at - now for chore in self._chores if chore.process is None]
         select.select([self._wake_read], [], [], max(0.0, min([seconds, *due])))
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_read, 512):
@@ -182,6 +198,22 @@ class Supervisor:
             if child.process is None and child.due_at <= time.monotonic():
                 self._launch(child)
                 self.restarted()
+        for chore in self._chores:
+            self._go_on_with(chore)
+
+    def _go_on_with(self, chore: Chore) -> None:
+        """Begin with a chore that is due, or note that it has ended."""
+        if chore.process is None:
+            if chore.due_at <= time.monotonic():
+                chore.process = children.spawn(chore.spec, inherited=self.inherited)
+                self._passing.append(chore.process)
+        elif chore.process.poll() is not None:
+            self._passing.remove(chore.process)
+            if chore.process.returncode != 0:
+                end = children.describe_end(chore.process.returncode)
+                self.say(f"{chore.spec.name} {end}, and is tried again (log: {chore.spec.log}).")
+            chore.process = None
+            chore.due_at = time.monotonic() + chore.every_seconds
 
     def _bury(self, child: Child, process: subprocess.Popen[bytes]) -> None:
         """Note the death, end what the dead child left running, and say so."""
@@ -223,6 +255,11 @@ class Supervisor:
     # ── stopping ──
     def stop(self) -> None:
         """Stop everything that runs; nothing happens where nothing does."""
+        for chore in self._chores:
+            if chore.process is not None:
+                _kill(chore.process)
+                self._passing.remove(chore.process)
+        self._chores.clear()
         for group in reversed(self._groups):
             running = [
                 (child.spec, child.process)

@@ -4,10 +4,15 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import boto3
 import psycopg2
 import pytest
+from botocore.config import Config
 
 from tests.quickstart.running import (
     Quickstart,
@@ -158,3 +163,74 @@ def test_a_closed_pipe_stops_nothing(used: Used) -> None:
         assert quickstart.process.stderr is not None
         assert quickstart.process.stderr.read() == ""
         quickstart.process.stderr.close()
+
+
+def test_blocks_that_no_object_has_are_collected_while_it_runs(used: Used) -> None:
+    quickstart = used()
+    blocks = quickstart.data_dir / "store/objects/shub/chunks"
+    two_days_ago = time.time() - 2 * 24 * 3600
+    with running(quickstart):
+        content = os.urandom(5 << 20)
+        client(quickstart.facts()["store"]).put_object(
+            Bucket=quickstart.facts()["store"]["bucket"], Key="kept", Body=content
+        )
+        # The small ones are of the store's own files, which it writes anew.
+        own = {path for path in blocks.glob("**/*") if path.stat().st_size >= 1 << 20}
+        assert len(own) == 2
+        for path in own:
+            os.utime(path, (two_days_ago, two_days_ago))
+        lost, young = leave_block(blocks, 900_001), leave_block(blocks, 900_002)
+        os.utime(lost, (two_days_ago, two_days_ago))
+        assert quickstart.stop() == 0
+    with running(quickstart):
+        eventually(lambda: not lost.exists(), "no block that nothing has")
+        kept = client(quickstart.facts()["store"]).get_object(
+            Bucket=quickstart.facts()["store"]["bucket"], Key="kept"
+        )
+        assert kept["Body"].read() == content
+        assert young.exists()
+        assert [path for path in own if not path.exists()] == []
+        assert quickstart.stop() == 0
+    assert processes_of(quickstart.data_dir) == []
+
+
+def test_a_copy_of_a_data_folder_collects_nothing_of_the_original(
+    used: Used, used_folder: Path
+) -> None:
+    chunks = used_folder / "store/objects/shub/chunks"
+    chunks.mkdir(parents=True, exist_ok=True)
+    lost = leave_block(chunks, 900_003)
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(lost, (two_days_ago, two_days_ago))
+    quickstart = used()
+    copied = quickstart.data_dir / lost.relative_to(used_folder)
+    try:
+        assert copied.exists()
+        with running(quickstart):
+            eventually(lambda: not copied.exists(), "the copy's own block is collected")
+        assert lost.exists()
+    finally:
+        lost.unlink()
+
+
+def leave_block(chunks: Path, number: int) -> Path:
+    """A block as the store names them, of a slice that no object has."""
+    path = chunks / str(number // 1_000_000) / str(number // 1000) / f"{number}_0_4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"lost")
+    for each in (path, path.parent, path.parent.parent, chunks):
+        owner = chunks.parent.stat()
+        os.chown(each, owner.st_uid, owner.st_gid)
+    return path
+
+
+def client(store: dict[str, str]) -> Any:
+    """An S3 client with the registry's own keys."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=store["endpoint"],
+        aws_access_key_id=store["access_key"],
+        aws_secret_access_key=store["secret_key"],
+        region_name="us-east-1",
+        config=Config(request_checksum_calculation="when_required"),
+    )
