@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from shub import metrics, request_ids
 from shub.audit import trail
-from shub.containers import blobs, tagging
+from shub.containers import blobs, damage, tagging
 from shub.containers.models import Blob, Container, Image
 from shub.containers.permissions import may_still_push
 from shub.errors import Unavailable
@@ -190,6 +190,8 @@ def settle(upload: Upload, finding: Finding) -> None:
         *(row.public_id, finding.size, row.container_id, row.reason or row.state),
     )
     blobs.collect(row.blob)
+    if row.state == State.DONE:
+        damage.heal_digest(row.digest)
 
 
 def fault_since_sent(upload: Upload) -> str:
