@@ -112,7 +112,7 @@ def largest(counted: Stored) -> list[usage.Used]:
 
 
 def work(*, by: Caller) -> Work:
-    """What is under way. Eight queries."""
+    """What is under way. Six queries."""
     check_sees_everything(by)
     now = Upload.objects.filter(state__in=[State.OPEN, State.JOINING, State.VERIFYING]).aggregate(
         under_way=Count("pk", filter=Q(state__in=[State.OPEN, State.JOINING])),
