@@ -66,6 +66,9 @@ SELECT (SELECT count(*) FROM containers_blob WHERE state = 'damaged'),
 # Asked between two pieces; true: stop.
 Stopping = Callable[[], bool]
 
+# Called between two pieces with the number of bytes so far; may raise to stop.
+AfterEach = Callable[[int], None]
+
 
 class Stopped(Exception):
     """The reading was given up: the process ends, or the blob is another's."""
@@ -161,7 +164,7 @@ def _claim(rows: QuerySet[Blob], blob: Blob) -> bool:
     return True
 
 
-def _care(blob: Blob, stopping: Stopping) -> Callable[[int], None]:
+def _care(blob: Blob, stopping: Stopping) -> AfterEach:
     """What is done between two pieces: stop where that was asked for, and keep the claim."""
     renewed = monotonic()
 
@@ -178,7 +181,7 @@ def _care(blob: Blob, stopping: Stopping) -> Callable[[int], None]:
 
 
 # ── what is found ──
-def examine(blob: Blob, after_each: Callable[[int], None], *, rate: int = 0) -> Verdict:
+def examine(blob: Blob, after_each: AfterEach, *, rate: int = 0) -> Verdict:
     """Read the blob's object whole, at most `rate` bytes a second (0: no bound); twice, where the
     first reading is not right. Unavailable; and whatever `after_each` raises."""
     verdict = _read_once(blob, after_each, rate)
@@ -192,7 +195,7 @@ def examine(blob: Blob, after_each: Callable[[int], None], *, rate: int = 0) -> 
     return _read_once(blob, after_each, rate)
 
 
-def _read_once(blob: Blob, after_each: Callable[[int], None], rate: int) -> Verdict:
+def _read_once(blob: Blob, after_each: AfterEach, rate: int) -> Verdict:
     try:
         found = read_and_hash(blob.key, after_each=after_each, bytes_per_second=rate)
     except NoSuchObject:

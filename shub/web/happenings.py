@@ -74,6 +74,7 @@ SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
     "role.revoked": ("remove", _("took away a role on"), _("from %(holder)s")),
     "site.backed_up": ("check", _("backed up the site"), _("(%(point)s)")),
     "site.read_only": ("frozen", _("made the site read-only"), ""),
+    "site.repaired": ("check", _("repaired what rows and store did not agree on"), _("(%(what)s)")),
     "site.restored": ("undo", _("brought back the site from a backup"), _("(%(point)s)")),
     "site.writable": ("check", _("ended that the site is read-only"), ""),
     "tag.frozen": ("frozen", _("froze the tag"), ""),
