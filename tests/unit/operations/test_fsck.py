@@ -386,7 +386,7 @@ class Work:
     def __init__(self, mara: Person) -> None:
         self.over, self.mara = Event(), mara
         self.pushes: list[str] = []
-        acts = (self.push_and_remove("one"), self.push_and_remove("two"), self.sweep, self.pause)
+        acts = (self.push_and_remove("a"), self.push_and_remove("bb"), self.sweep, self.pause)
         self.threads = [Thread(target=self.again, args=(act,)) for act in acts]
         self.ended_well = 0
 
@@ -414,7 +414,7 @@ class Work:
         def act(number: int) -> None:
             client = wire(self.mara)
             path = f"mara/{name}/c{number % 2}"
-            client.push(path, sif_bytes(seed=1000 * len(name) + number, size=20_000), "v")
+            client.push(path, sif_bytes(seed=1000 * len(name) + number), "v")
             self.pushes.append(path)
             if number % 2:
                 client.call("DELETE", f"/v1/images/{path}:v")
