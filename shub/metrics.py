@@ -91,9 +91,32 @@ VERIFIED_SECONDS = Counter(
     "shub_verification_seconds", "How long reading and hashing them took.", registry=REGISTRY
 )
 
+# ── fixity ──
+REREAD = Counter(
+    "shub_reread_blobs",
+    "Blobs that were read again, by what was found: right, damaged, healed, unreadable.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+REREAD_BYTES = Counter(
+    "shub_reread_bytes", "Bytes that were read again and hashed.", registry=REGISTRY
+)
+DAMAGED = Counter(
+    "shub_blobs_found_damaged",
+    "How often stored bytes were found to be no longer what was proven.",
+    registry=REGISTRY,
+)
+
 # What sweeps count and add up in the database, and what nobody else counts.
 SWEPT_ONLY = frozenset(
-    {"shub_verified_uploads", "shub_verified_bytes", "shub_verification_seconds"}
+    {
+        "shub_verified_uploads",
+        "shub_verified_bytes",
+        "shub_verification_seconds",
+        "shub_reread_blobs",
+        "shub_reread_bytes",
+        "shub_blobs_found_damaged",
+    }
 )
 SWEPT = SWEPT_ONLY | {
     "shub_store_requests",

@@ -1,7 +1,9 @@
 """Blobs: proven once, condemned when no row needs them, and collected: rows first, then bytes."""
 
 from django.db import connection, transaction
+from django.utils import timezone
 
+from shub import retrying
 from shub.containers import pausing
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.rows import first
@@ -22,21 +24,24 @@ def prove(blob: Blob) -> Blob:
         condemn(blob)
         return earlier
     blob.state = State.PROVEN
-    blob.save(update_fields=["state"])
+    blob.read_at = timezone.now()
+    blob.save(update_fields=["state", "read_at"])
     return blob
 
 
 def keep(blob: Blob) -> Blob | None:
     """The blob, locked, so that an image can have it; None where it cannot be had any more.
 
-    One that was condemned meanwhile is taken back, unless its bytes are leaving the store already
-    or other proven bytes of this digest are there. Runs in the caller's transaction.
+    One that was condemned meanwhile is taken back, unless its bytes are leaving the store already,
+    were damaged, or other proven bytes of this digest are there. Runs in the caller's transaction.
     """
     _wait_for_others(blob.digest)
     locked = first(Blob.objects.select_for_update().filter(pk=blob.pk))
     if locked is None or locked.state not in {State.PROVEN, State.CONDEMNED}:
         return None
     if locked.state == State.CONDEMNED:
+        if locked.damaged_at is not None:
+            return None
         if Blob.objects.filter(digest=blob.digest, state=State.PROVEN).exists():
             return None
         locked.state = State.PROVEN
@@ -59,6 +64,31 @@ def condemn(blob: Blob) -> None:
     """No row needs these bytes: the sweep removes them."""
     blob.state = State.CONDEMNED
     blob.save(update_fields=["state"])
+
+
+def recover(blob: Blob) -> Blob | None:
+    """damaged → proven: its bytes were read just now, and are right. None where it is not damaged,
+    or other proven bytes of this digest are there. Runs in the caller's transaction.
+    """
+    _wait_for_others(blob.digest)
+    locked = first(Blob.objects.select_for_update().filter(pk=blob.pk, state=State.DAMAGED))
+    proven = Blob.objects.filter(
+        algorithm=blob.algorithm, digest=blob.digest, state=State.PROVEN
+    ).exists()
+    if locked is None or proven:
+        return None
+    locked.state = State.PROVEN
+    locked.read_at = timezone.now()
+    locked.damaged_at, locked.damage = None, ""
+    retrying.clear(locked)
+    locked.save(update_fields=["state", "read_at", "damaged_at", "damage", *retrying.FIELDS])
+    return locked
+
+
+def spare_copies(digest: str) -> list[Blob]:
+    """Condemned blobs that claim this digest and whose bytes have not begun to leave, the newest
+    first. Nobody vouches for them: the caller reads them."""
+    return list(Blob.objects.filter(digest=digest, state=State.CONDEMNED).order_by("-id"))
 
 
 def collect(blob: Blob) -> None:

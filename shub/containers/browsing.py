@@ -38,7 +38,7 @@ FROM unnest(%(containers)s::bigint[]) AS looked (id)
 LEFT JOIN LATERAL (
     SELECT image.digest, image.arch, image.signed, image.created_at, blob.size
     FROM containers_image image JOIN containers_blob blob ON blob.id = image.blob_id
-    WHERE image.container_id = looked.id AND blob.state = 'proven'
+    WHERE image.container_id = looked.id AND blob.state IN ('proven', 'damaged')
     ORDER BY image.id DESC LIMIT 1
 ) image ON true
 LEFT JOIN LATERAL (
@@ -85,7 +85,7 @@ FROM containers_container container
 LEFT JOIN LATERAL (
     SELECT image.created_at
     FROM containers_image image JOIN containers_blob blob ON blob.id = image.blob_id
-    WHERE image.container_id = container.id AND blob.state = 'proven'
+    WHERE image.container_id = container.id AND blob.state IN ('proven', 'damaged')
     ORDER BY image.id DESC LIMIT 1
 ) image ON true
 WHERE container.id IN ({visible})

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from shub.accounts.callers import Caller
-from shub.containers.models import Container, Image, Tag, TagMove
+from shub.containers.models import Blob, Container, Image, Tag, TagMove
 from shub.containers.permissions import may_view
 from shub.containers.refs import DEFAULT_TAG
 from shub.errors import NotFound
@@ -222,7 +222,7 @@ def history(container: Container, *, tag: str = "", page: int = 1, by: Caller) -
     taken = cut.of(moves)
     digests = {digest for move in taken for digest in (move.from_digest, move.to_digest)}
     there = Image.objects.filter(
-        container=container, digest__in=digests, blob__state="proven"
+        container=container, digest__in=digests, blob__state__in=Blob.HELD
     ).select_related("blob")
     images = {image.digest: image for image in there}
     return cut.page(
@@ -243,10 +243,10 @@ class Listed:
 def images_of(
     container: Container, *, untagged_only: bool = False, page: int = 1, by: Caller
 ) -> Page[Listed]:
-    """The proven images of the container, newest first. Two queries."""
+    """The images of the container that have bytes, newest first. Two queries."""
     _check_visible(container, by)
     cut = Cut.at(page, PAGE)
-    images = Image.objects.filter(container=container, blob__state="proven")
+    images = Image.objects.filter(container=container, blob__state__in=Blob.HELD)
     if untagged_only:
         # Not `Exists`: Postgres would look at the tags of the whole site for it.
         images = images.exclude(pk__in=Tag.objects.filter(container=container).values("image"))

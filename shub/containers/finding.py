@@ -21,7 +21,7 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from shub.accounts.callers import Caller
 from shub.containers.browsing import ContainerRow, rows_of
 from shub.containers.contents import in_order
-from shub.containers.models import Container, Image, Tag
+from shub.containers.models import Blob, Container, Image, Tag
 from shub.containers.permissions import containers_visible_to
 from shub.containers.search import LEAST_CHARACTERS, MOST_CHARACTERS, matching_container
 from shub.names import folded
@@ -72,7 +72,7 @@ WITH fitting AS (
         SELECT image.arch COLLATE "C" AS arch, image.signed, image.created_at,
             width_bucket(blob.size, %(bounds)s::bigint[]) AS class
         FROM containers_image image JOIN containers_blob blob ON blob.id = image.blob_id
-        WHERE image.container_id = looked.id AND blob.state = 'proven'
+        WHERE image.container_id = looked.id AND blob.state IN ('proven', 'damaged')
             AND (%(arch)s = '' OR image.arch = %(arch)s)
             AND (%(signed)s::boolean IS NULL OR image.signed = %(signed)s)
             AND (%(min_size)s::bigint IS NULL OR blob.size >= %(min_size)s)
@@ -289,7 +289,7 @@ def _candidates(word: str) -> QuerySet[Any, Any]:
         found.append(Tag.objects.filter(name__startswith=word).values_list("container"))
     digits = hash_prefix(word)
     if digits:
-        of_hash = Image.objects.filter(digest__startswith=digits, blob__state="proven")
+        of_hash = Image.objects.filter(digest__startswith=digits, blob__state__in=Blob.HELD)
         found.append(of_hash.values_list("container"))
     return found[0].union(*found[1:]) if len(found) > 1 else found[0]
 
@@ -380,7 +380,7 @@ def _tags(keys: Sequence[int], words: Sequence[str]) -> dict[int, list[str]]:
 def _digests(keys: Sequence[int], words: Sequence[str]) -> dict[int, list[str]]:
     begun = [Q(digest__startswith=digits) for word in words if (digits := hash_prefix(word))]
     return _some(
-        Image.objects.filter(container__in=keys, blob__state="proven"), begun, "digest", "-id"
+        Image.objects.filter(container__in=keys, blob__state__in=Blob.HELD), begun, "digest", "-id"
     )
 
 

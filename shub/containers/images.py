@@ -6,7 +6,7 @@ from uuid import UUID
 from shub.accounts.callers import Caller
 from shub.containers import former_names
 from shub.containers.admission import pushable
-from shub.containers.models import Image, Tag, not_removed
+from shub.containers.models import Blob, Image, Tag, not_removed
 from shub.containers.permissions import may_push, may_view
 from shub.containers.refs import LibraryRef
 from shub.errors import NotFound
@@ -60,8 +60,8 @@ def find_image(ref: LibraryRef, *, arch: str = "", by: Caller) -> Image:
     """The image that the reference means to this caller; else NotFound.
 
     By hash or SIF id, `arch` (Go's name) does not count; by hash, those who may push also find an
-    image that is not proven yet. By tag, it is the image of this arch; with no arch, amd64's, else
-    the tag that moved last.
+    image that is not proven yet. One whose bytes are damaged is found, and cannot be pulled. By
+    tag, it is the image of this arch; with no arch, amd64's, else the tag that moved last.
     """
     image = _find(ref, arch, by=by)
     if image is None:
@@ -96,7 +96,9 @@ def is_arriving(image: Image) -> bool:
 
 def _is_there_for(by: Caller, image: Image | None) -> bool:
     container = image.container if image else None
-    return may_view(by, container) and bool(image and (image.is_proven or may_push(by, container)))
+    if image is None or not may_view(by, container):
+        return False
+    return image.is_proven or image.is_damaged or may_push(by, container)
 
 
 def _find_by_digest(ref: LibraryRef) -> Image | None:
@@ -106,14 +108,14 @@ def _find_by_digest(ref: LibraryRef) -> Image | None:
 
 
 def _find_by_sif_id(ref: LibraryRef, sif_id: UUID) -> Image | None:
-    """The newest proven image with this id: a file that was signed again keeps its id."""
+    """The newest image with this id: a file that was signed again keeps its id."""
     found = Image.objects.select_related("blob", PARENTS).filter(
         THERE,
         container__collection__entity__name=ref.entity,
         container__collection__name=ref.collection,
         container__name=ref.container,
         sif_id=sif_id,
-        blob__state="proven",
+        blob__state__in=Blob.HELD,
     )
     return first(found.order_by("-id"))
 

@@ -16,6 +16,13 @@ from shub.storage import NoSuchObject, object_store
 log = logging.getLogger(__name__)
 
 
+DAMAGED = (
+    "The stored bytes of this image are damaged: the registry has found that they no longer have "
+    "its hash, and gives them to nobody. Whoever has the image can push it again, which mends it; "
+    "tell the administrator."
+)
+
+
 @dataclass(frozen=True)
 class Pull:
     """A proven image whose bytes the caller may have."""
@@ -54,7 +61,7 @@ def find(ref: LibraryRef, *, arch: str, by: Caller) -> Pull:
     """The image that the reference means to this caller, to be pulled.
 
     NotFound as in `images.find_image`; Denied to a token that is not for pulling; Unavailable while
-    the bytes are being verified.
+    the bytes are being verified, and where they are damaged.
     """
     image = images.find_image(ref, arch=arch, by=by)
     check_may_pull(by, image.container)
@@ -63,5 +70,7 @@ def find(ref: LibraryRef, *, arch: str, by: Caller) -> Pull:
             raise Unavailable(
                 "The image has arrived and is being verified. Try again in a few seconds."
             )
+        if image.is_damaged:
+            raise Unavailable(DAMAGED)
         raise NotFound(f"The image {ref} was announced, but its bytes have not arrived.")
     return Pull(image=image, key=image.blob.key, size=image.blob.size)

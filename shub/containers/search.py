@@ -13,7 +13,7 @@ from django.db.models import Case, Q, QuerySet, Value, When
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
-from shub.containers.models import Collection, Container, Image, Tag
+from shub.containers.models import Blob, Collection, Container, Image, Tag
 from shub.containers.permissions import (
     collections_visible_to,
     containers_visible_to,
@@ -43,7 +43,7 @@ FROM unnest(%(containers)s::bigint[]) WITH ORDINALITY AS looked (id, place)
 CROSS JOIN LATERAL (
     SELECT image.id
     FROM containers_image image JOIN containers_blob blob ON blob.id = image.blob_id
-    WHERE image.container_id = looked.id AND blob.state = 'proven'
+    WHERE image.container_id = looked.id AND blob.state IN ('proven', 'damaged')
         AND (%(any_arch)s OR image.arch = ANY (%(arches)s))
         AND (image.signed OR NOT %(signed_only)s)
     ORDER BY image.id DESC LIMIT %(most)s
@@ -153,7 +153,7 @@ def _images(
     signed_only: bool,
 ) -> list[Image]:
     """The newest images of the containers that match, then those whose own description does."""
-    proven = Image.objects.filter(blob__state="proven")
+    proven = Image.objects.filter(blob__state__in=Blob.HELD)
     if arches:
         proven = proven.filter(arch__in=arches)
     if signed_only:

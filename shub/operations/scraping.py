@@ -29,6 +29,7 @@ from shub import __version__, counting_folder
 from shub import metrics as counters
 from shub.accounts.models import Entity, User
 from shub.client_address import client_address, is_by_trusted_proxy
+from shub.containers import fixity
 from shub.containers.models import Blob, Image, not_removed
 from shub.uploads import beats, totals
 from shub.uploads.models import Upload
@@ -121,7 +122,7 @@ def _counted_here() -> Iterator[Metric]:
 
 
 def of_the_moment() -> Iterator[Metric]:
-    """What is under way. Two queries, by indexes of what is under way."""
+    """What is under way. Three queries, by indexes of what is under way."""
     waiting = Upload.objects.filter(state=Upload.State.VERIFYING).aggregate(
         count=Count("pk"), since=Min("active_at")
     )
@@ -134,6 +135,22 @@ def of_the_moment() -> Iterator[Metric]:
         "shub_sweep_lag_seconds", "For how long the oldest of them has waited; 0 for none.", lag
     )
     yield _gauge("shub_sweeps_alive", "Sweep processes that run.", len(beats.alive()))
+    rereading = fixity.standing()
+    yield _gauge(
+        "shub_oldest_reading_seconds",
+        "How long ago the blob was read, or proven, that was not read for the longest; 0: none is.",
+        max(0.0, (timezone.now() - rereading.oldest).total_seconds()) if rereading.oldest else 0.0,
+    )
+    yield _gauge(
+        "shub_rereading_period_seconds",
+        "Within what each blob is read again; 0: never.",
+        fixity.period().total_seconds(),
+    )
+    yield _gauge(
+        "shub_blobs_unreadable",
+        "Proven blobs that the store broke off when they were read last.",
+        rereading.unreadable,
+    )
 
 
 @dataclass(frozen=True)

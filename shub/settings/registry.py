@@ -68,6 +68,15 @@ SWEEP_THREADS = env.integer("SWEEP_THREADS", 2, minimum=1)
 #: longer is handed back, and another sweep begins with it at once.
 SWEEP_STOP_SECONDS = env.integer("SWEEP_STOP_SECONDS", 5)
 
+#: Within how many days each stored image is read again and hashed, so that damage in the store is
+#: found before somebody needs the image; 0: never. An image is read again when three quarters of
+#: that have passed: the rest is for a store that is away or slow.
+FIXITY_DAYS = env.integer("FIXITY_DAYS", 90, maximum=36_500)
+
+#: How many MiB a second one sweep process reads for that, at most. The default reads 270 TiB
+#: in the time that it has for 90 days; it should leave the store most of what it can do.
+FIXITY_MIB_PER_SECOND = env.integer("FIXITY_MIB_PER_SECOND", 50, minimum=1)
+
 #: Who makes teams: everybody who is signed in, or `administrators`.
 TEAM_CREATION = env.choice("TEAM_CREATION", ["everybody", "administrators"])
 

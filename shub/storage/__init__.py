@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from shub.storage.interface import (
     IncompleteParts,
+    Listed,
     NoSuchObject,
     ObjectStore,
     OpenParts,
@@ -21,6 +22,7 @@ from shub.storage.interface import (
 
 __all__ = [
     "IncompleteParts",
+    "Listed",
     "NoSuchObject",
     "ObjectStore",
     "OpenParts",

@@ -66,6 +66,15 @@ class OpenParts:
     begun_at: datetime
 
 
+@dataclass(frozen=True)
+class Listed:
+    """An object as a list of the bucket names it."""
+
+    key: str
+    size: int
+    modified_at: datetime
+
+
 class NoSuchObject(Exception):
     """The store has no object of that key, or no upload in parts of that id."""
 
@@ -146,6 +155,17 @@ class ObjectStore(Protocol):
 
     def inner_address(self, key: str) -> str:
         """The same for a proxy of ours that asks the store where this server does."""
+
+    def objects(self, after: str = "") -> Iterator[Listed]:
+        """Every object of the bucket whose key comes after this one, in the order of keys' bytes.
+
+        Asked for by the thousand, as they are taken: a list of any length takes little memory. What
+        comes and goes meanwhile may be named or not. Folders, which JuiceFS names beside what is in
+        them, are no objects.
+
+        The order holds among keys of one shape, as ours are: where a key begins as the name of a
+        folder does, stores on top of folders go by the folders.
+        """
 
     # ── away ──
     def remove(self, keys: Sequence[str]) -> None:

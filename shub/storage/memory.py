@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from shub.storage.interface import (
     IncompleteParts,
+    Listed,
     NoSuchObject,
     OpenParts,
     Part,
@@ -66,6 +67,7 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._has_bucket = False
         self._objects: dict[str, tuple[StoredObject, bytes]] = {}
+        self._stored_at: dict[str, datetime] = {}
         self._uploads: dict[str, _Upload] = {}
         self._grants: dict[str, _Grant] = {}
         self._numbers = itertools.count(1)
@@ -123,6 +125,7 @@ class MemoryStore:
             etag = f"{_etag(b''.join(_md5(content) for content in contents))}-{len(contents)}"
             stored = StoredObject(key=key, size=len(whole), etag=etag)
             self._objects[key] = stored, whole
+            self._stored_at[key] = timezone.now()
             del self._uploads[store_id]
             return stored
 
@@ -177,11 +180,21 @@ class MemoryStore:
             except KeyError:
                 raise NoSuchObject("The store has no such object.") from None
 
+    def objects(self, after: str = "") -> Iterator[Listed]:
+        with self._lock:
+            listed = [
+                Listed(key, self._objects[key][0].size, self._stored_at[key])
+                for key in sorted(self._objects)
+                if key > after
+            ]
+        yield from listed
+
     # ── away ──
     def remove(self, keys: Sequence[str]) -> None:
         with self._lock:
             for key in keys:
                 self._objects.pop(key, None)
+                self._stored_at.pop(key, None)
 
     # ── at its addresses ──
     def answer(

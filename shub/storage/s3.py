@@ -37,6 +37,7 @@ from shub.storage.clients import (
 )
 from shub.storage.interface import (
     IncompleteParts,
+    Listed,
     NoSuchObject,
     OpenParts,
     Part,
@@ -242,6 +243,26 @@ class S3Store:
 
     def inner_address(self, key: str) -> str:
         return _download_address(key, internal_endpoint())
+
+    def objects(self, after: str = "") -> Iterator[Listed]:
+        while True:
+            # By the last key, not by the store's own token: whoever was cut off goes on by it too.
+            with _asking("objects"):
+                page = boto3_client().list_objects_v2(
+                    Bucket=settings.MINIO_BUCKET, StartAfter=after, MaxKeys=LISTED_AT_ONCE
+                )
+            contents = page.get("Contents", [])
+            for each in contents:
+                # JuiceFS also names folders.
+                if not each["Key"].endswith("/") and each["Key"] > after:
+                    yield Listed(each["Key"], each["Size"], each["LastModified"])
+            if not page.get("IsTruncated"):
+                return
+            if not contents or contents[-1]["Key"] <= after:
+                # Whoever took this for the end would take what was not named for lost.
+                logger.error("The object store says that there are more objects, and names none.")
+                raise Unavailable(REFUSING)
+            after = contents[-1]["Key"]
 
     # ── away ──
     def remove(self, keys: Sequence[str]) -> None:

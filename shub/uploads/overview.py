@@ -10,7 +10,7 @@ from django.utils import timezone
 from shub.accounts.administrators import check_sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, User
-from shub.containers import usage
+from shub.containers import fixity, usage
 from shub.containers.models import Blob, Image, not_removed
 from shub.uploads import attempts
 from shub.uploads.models import Upload
@@ -56,6 +56,12 @@ class Work:
     condemned: int
     """Blobs that no image needs and that are still stored."""
     condemned_bytes: int
+    rereading: fixity.Standing
+
+    @property
+    def damaged(self) -> int:
+        """Blobs whose bytes are no longer what was proven."""
+        return self.rereading.damaged
 
     @property
     def is_left_waiting(self) -> bool:
@@ -106,7 +112,7 @@ def largest(counted: Stored) -> list[usage.Used]:
 
 
 def work(*, by: Caller) -> Work:
-    """What is under way. Five queries."""
+    """What is under way. Six queries."""
     check_sees_everything(by)
     now = Upload.objects.filter(state__in=[State.OPEN, State.JOINING, State.VERIFYING]).aggregate(
         under_way=Count("pk", filter=Q(state__in=[State.OPEN, State.JOINING])),
@@ -117,4 +123,9 @@ def work(*, by: Caller) -> Work:
     going = Blob.objects.filter(state__in=[Blob.State.CONDEMNED, Blob.State.LEAVING]).aggregate(
         condemned=Count("pk"), condemned_bytes=Sum("size", default=0)
     )
-    return Work(**now, failed=attempts.failed_since(DAYS).count(), **going)
+    return Work(
+        **now,
+        failed=attempts.failed_since(DAYS).count(),
+        **going,
+        rereading=fixity.standing(),
+    )

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from shub import configuration, metrics
+from shub.containers import fixity
 from shub.uploads import beats, totals
 from shub.uploads.joining import CHANNEL
 from shub.uploads.sweeps import housekeeping
@@ -22,6 +23,18 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 TIDY_SECONDS = 30.0
 AFTER_FAULT_SECONDS = 1.0
+
+# Nothing is wanted soon of what is read again: by the next look, or when the store has come back.
+REREAD_LOOK_SECONDS = 30.0
+
+# After these outcomes of `fixity.read_next` the next may be read at once.
+GO_ON = frozenset({"right", "damaged", "healed"})
+
+# It stops between two pieces; a claim that it cannot hand back ends by itself.
+REREAD_END_SECONDS = 0.5
+
+# `sweep --once`, started each minute, begins to read again for so long.
+REREAD_ONCE_SECONDS = 20.0
 
 
 class Sweeper:
@@ -37,6 +50,9 @@ class Sweeper:
         while verify_next():
             pass
         housekeeping()
+        until = monotonic() + REREAD_ONCE_SECONDS
+        while monotonic() < until and fixity.read_next(self.stopping.is_set) in GO_ON:
+            pass
         totals.add()
 
     def run(self) -> None:
@@ -50,8 +66,11 @@ class Sweeper:
             self._start(self._verify, f"verify-{index}") for index in range(settings.SWEEP_THREADS)
         ]
         self._start(self._listen, "ear")
+        # Of its own: no push waits for what is read again.
+        rereader = self._start(self._reread, "reread")
         log.info("The sweep runs.")
         self._repeat(self._tidy)
+        rereader.join(REREAD_END_SECONDS)
         self._end(readers)
         log.info("The sweep ends.")
 
@@ -107,6 +126,10 @@ class Sweeper:
         if not verify_next():
             self.awake.wait(LOOK_SECONDS)
             self.awake.clear()
+
+    def _reread(self) -> None:
+        if fixity.read_next(self.stopping.is_set) not in GO_ON:
+            self.stopping.wait(REREAD_LOOK_SECONDS)
 
     def _tidy(self) -> None:
         begun = monotonic()

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from shub.accounts import standing
 from shub.audit import keeping
-from shub.containers import blobs, downloads, dropping, pausing, removal
+from shub.containers import blobs, damage, downloads, dropping, pausing, removal
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
@@ -48,6 +48,7 @@ def housekeeping() -> None:
         drop_left_parts,
         removal.empty_retired,
         drop_removed,
+        damage.heal_left,
         collect_condemned,
         drop_idle_claims,
         drop_unknown_parts,

@@ -16,16 +16,16 @@ from django.utils import timezone
 
 from shub import metrics, request_ids
 from shub.audit import trail
-from shub.containers import blobs, tagging
+from shub.containers import blobs, damage, tagging
 from shub.containers.models import Blob, Container, Image
 from shub.containers.permissions import may_still_push
 from shub.errors import Unavailable
 from shub.public_ids import new_public_id
 from shub.rows import first, is_deadlock
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
-from shub.storage import NoSuchObject, object_store
+from shub.storage import NoSuchObject
+from shub.storage.reading import read_and_hash
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
-from shub.uploads.hashing import hash_pieces
 from shub.uploads.joining import CHANNEL
 from shub.uploads.models import Upload
 
@@ -143,15 +143,14 @@ def examine(upload: Upload, still_ours: Callable[[], None]) -> Finding:
     """Read the object from its first byte to its last."""
     begun = last = monotonic()
 
-    def renew_now_and_then() -> None:
+    def renew_now_and_then(size: int) -> None:
         nonlocal last
         if monotonic() - last > RENEW_EVERY_SECONDS:
             still_ours()
             last = monotonic()
 
     try:
-        with object_store().read(upload.key) as pieces:
-            read = hash_pieces(pieces, prefix_bytes=PREFIX_BYTES, after_each=renew_now_and_then)
+        read = read_and_hash(upload.key, prefix_bytes=PREFIX_BYTES, after_each=renew_now_and_then)
         metrics.VERIFIED_BYTES.inc(read.size)
         metrics.VERIFIED_SECONDS.inc(monotonic() - begun)
     except NoSuchObject:
@@ -191,6 +190,8 @@ def settle(upload: Upload, finding: Finding) -> None:
         *(row.public_id, finding.size, row.container_id, row.reason or row.state),
     )
     blobs.collect(row.blob)
+    if row.state == State.DONE:
+        damage.heal_digest(row.digest)
 
 
 def fault_since_sent(upload: Upload) -> str:

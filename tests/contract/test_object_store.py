@@ -637,6 +637,59 @@ def test_more_than_a_thousand_are_removed(store: ObjectStore) -> None:
             store.stat(key)
 
 
+# ── lists ──
+
+
+def test_objects_are_listed_in_the_order_of_their_keys(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "LISTED_AT_ONCE", 3)
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    ours = {each.key: each for each in (stored(store, b"x" * count) for count in range(1, 9))}
+
+    listed = [each for each in store.objects() if each.key in ours]
+    assert [each.key for each in listed] == sorted(ours)
+    assert all(each.size == ours[each.key].size for each in listed)
+    assert all(before < each.modified_at < before + timedelta(minutes=2) for each in listed)
+
+
+def test_a_list_of_objects_goes_on_after_any_key(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "LISTED_AT_ONCE", 2)
+    ours = sorted(stored(store, b"same bytes").key for _ in range(3))
+    ours = sorted([*ours, *(stored(store, bytes([count])).key for count in range(4))])
+    for index, key in enumerate(ours):
+        assert [each.key for each in store.objects(key) if each.key in ours] == ours[index + 1 :]
+    # After one that is not there, too.
+    gone = ours[3]
+    store.remove([gone])
+    assert [each.key for each in store.objects(gone) if each.key in ours] == ours[4:]
+
+
+def test_only_whole_objects_are_listed(store: ObjectStore) -> None:
+    removed, kept = stored(store, b"removed"), stored(store, b"kept")
+    begun = new_key()
+    store_id = store.start_parts(begun)
+    store.put_part(begun, store_id, 1, b"a part")
+    # JuiceFS leaves the folder that it lay in.
+    store.remove([removed.key])
+
+    keys = [each.key for each in store.objects()]
+    assert kept.key in keys
+    assert not {removed.key, begun} & set(keys)
+    assert not [key for key in keys if key.endswith("/")]
+    store.abort_parts(begun, store_id)
+
+
+def test_more_than_a_thousand_objects_are_listed(store: ObjectStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = {each.key for each in pool.map(lambda _: stored(store, b"one of many"), range(1010))}
+    assert {each.key for each in store.objects()} >= keys
+    store.remove(sorted(keys))
+    assert not {each.key for each in store.objects()} & keys
+
+
 # ── keys ──
 
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from shub.public_ids import PublicIdField, public_id_rules
@@ -15,7 +16,8 @@ class Blob(Retried):
 
     pending → proven (read back and hashed) → damaged (no longer what they were), or → condemned
     (no row needs them) → leaving (the store is asked to remove them) → gone. At most one proven
-    blob has a digest. A condemned blob can become proven again; one that is leaving cannot.
+    blob has a digest. A condemned blob can become proven again; one that is leaving cannot. A
+    damaged one keeps its images until right bytes are there again.
     """
 
     class State(models.TextChoices):
@@ -25,6 +27,9 @@ class Blob(Retried):
         CONDEMNED = "condemned"
         LEAVING = "leaving"
         GONE = "gone"
+
+    # Of what images have: their bytes were proven once.
+    HELD = (State.PROVEN, State.DAMAGED)
 
     public_id = PublicIdField()
     algorithm = models.CharField(max_length=16, default="sha256")
@@ -74,9 +79,16 @@ class Blob(Retried):
             ),
             # What is to be read again: those that were not for the longest.
             models.Index(
-                fields=["read_at"], condition=Q(state="proven"), name="blob_proven_read_at"
+                Coalesce("read_at", "created_at"),
+                condition=Q(state="proven"),
+                name="blob_proven_read_last",
             ),
             models.Index(fields=["id"], condition=Q(state="damaged"), name="blob_damaged"),
+            models.Index(
+                fields=["id"],
+                condition=Q(state="proven", failures__gt=0),
+                name="blob_proven_unreadable",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -103,3 +103,8 @@ class Image(ImageFacts):
     def is_proven(self) -> bool:
         """Its bytes are stored, and were read back and found to be what its hash says."""
         return self.blob is not None and self.blob.state == Blob.State.PROVEN
+
+    @property
+    def is_damaged(self) -> bool:
+        """Its bytes were proven, and are no longer what they were: nobody is given them."""
+        return self.blob is not None and self.blob.state == Blob.State.DAMAGED

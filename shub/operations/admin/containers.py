@@ -274,7 +274,10 @@ class BlobAdmin(DomainAdmin):
     search_fields = looked_up = ("digest__startswith", "public_id")
     ordering = ("-id",)
     sortable_by = ()
-    fields = readonly_fields = ("digest", "size", "state", "public_id", "created_at", "images")
+    fields = readonly_fields = (
+        *("digest", "size", "state", "public_id", "key", "created_at", "read_at"),
+        *("damaged_at", "damage", "failures", "trouble", "images"),
+    )
 
     @admin.display(description="SHA-256")
     def short_digest(self, blob: Blob) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from django.db import OperationalError, transaction
+from django.db.models.functions import Now
 
 from shub import migrating
 from shub.audit import trail
@@ -157,7 +158,11 @@ def settle(point: Point, lost: list[str]) -> None:
         Upload.objects.update(leased_until=None)
         gone = Blob.objects.filter(state__in=[State.CONDEMNED, State.LEAVING])
         gone.update(state=State.GONE)
-        Blob.objects.filter(key__in=lost, state=State.PROVEN).update(state=State.DAMAGED)
+        Blob.objects.filter(key__in=lost, state=State.PROVEN).update(
+            state=State.DAMAGED,
+            damaged_at=Now(),
+            damage=f"The backup {point.name}, which was brought back, did not have these bytes.",
+        )
         trail.record("site.restored", kind="site", by=None, point=point.name, lost=len(lost))
 
 

@@ -20,6 +20,7 @@ from shub.operations.doctor import (
     signing_in,
     static_files,
     store,
+    stored_bytes,
     sweep,
 )
 from shub.operations.doctor.finding import Finding
@@ -43,6 +44,7 @@ CHECKS = (
     Check("migrations", "database", migrations.look),
     Check("cache", "database", cache.look),
     Check("sweep", "database", sweep.look),
+    Check("bytes", "database", stored_bytes.look),
     Check("store", "store", store.look),
     Check("clock", "store", clock.look),
     Check("address", "address", address.look),

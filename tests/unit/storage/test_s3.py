@@ -160,6 +160,7 @@ ACTS: list[Callable[[S3Store], object]] = [
     lambda store: list(store.open_parts(datetime.now(UTC))),
     lambda store: store.stat(KEY),
     lambda store: read_whole(store),  # noqa: PLW0108  it is defined below
+    lambda store: list(store.objects()),
     lambda store: store.remove([KEY]),
 ]
 

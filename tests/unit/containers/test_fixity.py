@@ -1,0 +1,423 @@
+"""Stored bytes are read again; what is damaged is given to nobody, and healed by right bytes."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from shub.audit.models import Event
+from shub.containers import blobs, damage, fixity, refs, removal, restoring
+from shub.containers.models import Blob, Image, RemovedImage
+from shub.errors import Unavailable
+from shub.storage import ObjectStore, object_store, replace_object_store
+from shub.uploads.models import Upload
+from tests.damaging import blob_of, flipped, overwrite, remove
+from tests.factories import Person, make_person
+from tests.sif_files import sif_bytes
+from tests.stored import stored_keys
+from tests.wire import digest, send, sweep, wire
+
+pytestmark = pytest.mark.django_db
+
+PATH = "mara/tools/gcc"
+ONE, TWO = sif_bytes(seed=1), sif_bytes(seed=2)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(settings: Any, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    monkeypatch.setattr(fixity, "LOOK_AGAIN_SECONDS", 0.0)
+
+
+@pytest.fixture
+def pushed(mara: Person) -> Blob:
+    """The blob of an image with a tag, whose turn it is."""
+    wire(mara).push(PATH, ONE, "1.0")
+    return make_due(blob_of(ONE))
+
+
+def make_due(blob: Blob, *, days: float = 80) -> Blob:
+    Blob.objects.filter(pk=blob.pk).update(read_at=timezone.now() - timedelta(days=days))
+    blob.refresh_from_db()
+    return blob
+
+
+def read_next(stopping: Callable[[], bool] = lambda: False) -> str:
+    return fixity.read_next(stopping)
+
+
+def state(blob: Blob) -> str:
+    blob.refresh_from_db()
+    return blob.state
+
+
+def pull(person: Person, ref: str) -> Any:
+    return wire(person).get(f"/v1/imagefile/{ref}?arch=amd64")
+
+
+# ── whose turn ──
+def test_what_is_proven_counts_as_read(mara: Person) -> None:
+    wire(mara).push(PATH, ONE)
+    read_at = blob_of(ONE).read_at
+    assert read_at is not None
+    assert timezone.now() - read_at < timedelta(minutes=1)
+    assert read_next() == "none"
+
+
+def test_right_bytes_are_read_and_that_is_written_down(pushed: Blob) -> None:
+    assert read_next() == "right"
+    assert state(pushed) == "proven"
+    assert (pushed.read_at or timezone.now()) > timezone.now() - timedelta(minutes=1)
+    assert (pushed.retry_at, pushed.failures) == (None, 0)
+    assert read_next() == "none"
+
+
+def test_the_turn_comes_when_three_quarters_of_the_period_have_passed(
+    pushed: Blob, settings: Any
+) -> None:
+    make_due(pushed, days=67)
+    assert read_next() == "none"
+    settings.FIXITY_DAYS = 88
+    assert read_next() == "right"
+
+
+def test_who_was_never_read_since_is_as_old_as_its_row(pushed: Blob) -> None:
+    Blob.objects.update(read_at=None, created_at=timezone.now() - timedelta(days=70))
+    assert read_next() == "right"
+
+
+def test_the_one_that_was_not_read_for_the_longest_is_read_first(
+    mara: Person, pushed: Blob
+) -> None:
+    wire(mara).push(PATH, TWO)
+    older = make_due(blob_of(TWO), days=300)
+    assert read_next() == "right"
+    older.refresh_from_db()
+    pushed.refresh_from_db()
+    assert older.read_at is not None
+    assert pushed.read_at is not None
+    assert older.read_at > pushed.read_at
+
+
+def test_where_it_is_off_nothing_is_read(pushed: Blob, settings: Any) -> None:
+    settings.FIXITY_DAYS = 0
+    assert read_next() == "none"
+    assert not fixity.standing().is_behind
+
+
+def test_what_one_reads_no_other_does_until_the_claim_has_ended(pushed: Blob) -> None:
+    assert fixity.claim_next() == pushed
+    assert fixity.claim_next() is None
+    Blob.objects.update(retry_at=timezone.now() - timedelta(seconds=1))
+    assert fixity.claim_next() == pushed
+
+
+def test_a_reading_that_is_stopped_leaves_the_blob_to_the_next(pushed: Blob) -> None:
+    assert read_next(lambda: True) == "stopped"
+    assert state(pushed) == "proven"
+    assert read_next() == "right"
+
+
+def test_one_whose_claim_is_anothers_writes_nothing(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    monkeypatch.setattr(fixity, "RENEW_EVERY_SECONDS", -1)
+    mine = fixity.claim_next()
+    assert mine is not None
+    later = timezone.now() + timedelta(hours=1)
+    Blob.objects.update(retry_at=later)
+    assert fixity.read(mine, lambda: False) == "stopped"
+    assert state(pushed) == "proven"
+    assert pushed.retry_at == later
+
+
+def test_the_sweep_reads_what_is_due(pushed: Blob) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    sweep()
+    assert state(pushed) == "damaged"
+
+
+# ── found ──
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda key: overwrite(key, flipped(ONE)), "have the SHA-256"),
+        (lambda key: overwrite(key, ONE[:-1]), "were proven"),
+        (lambda key: overwrite(key, ONE + b"more"), "were proven"),
+        (remove, "does not have the object"),
+    ],
+    ids=["flipped", "short", "long", "missing"],
+)
+def test_damage_is_found_and_said(
+    pushed: Blob, spoil: Callable[[str], None], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoil(pushed.key)
+    assert read_next() == "damaged"
+    assert state(pushed) == "damaged"
+    assert words in pushed.damage
+    assert pushed.damaged_at is not None
+    assert [each.levelname for each in caplog.records if "are damaged" in each.message] == ["ERROR"]
+    event = Event.objects.get(action="image.damaged")
+    assert (event.name, event.actor) == (f"{PATH}:sha256.{digest(ONE)}", "")
+
+
+def test_a_reading_that_was_bad_once_is_no_damage(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = fixity.read_and_hash, []
+
+    def bad_once(key: str, **named: Any) -> Any:
+        calls.append(key)
+        if len(calls) == 1:
+            overwrite(key, flipped(ONE))
+            found = real(key, **named)
+            overwrite(key, ONE)
+            return found
+        return real(key, **named)
+
+    monkeypatch.setattr(fixity, "read_and_hash", bad_once)
+    assert read_next() == "right"
+    assert len(calls) == 2
+    assert state(pushed) == "proven"
+
+
+class BrokenOff:
+    """The store, which breaks off whatever is read of one object."""
+
+    def __init__(self, store: ObjectStore, key: str, *, answers: bool = True) -> None:
+        self._store, self._key, self._answers = store, key, answers
+
+    def __getattr__(self, name: str) -> Any:
+        if not self._answers:
+            raise Unavailable("The store is away.")
+        return getattr(self._store, name)
+
+    @contextmanager
+    def read(self, key: str, **named: Any) -> Any:
+        if key == self._key or not self._answers:
+            raise Unavailable("The store broke off.")
+        with self._store.read(key, **named) as pieces:
+            yield pieces
+
+
+def fail_often(blob: Blob) -> None:
+    for _ in range(fixity.UNREADABLE_AFTER + 3):
+        Blob.objects.filter(pk=blob.pk).update(retry_at=None)
+        read_next()
+
+
+def test_a_store_that_is_away_damages_nothing(
+    mara: Person, pushed: Blob, store: ObjectStore
+) -> None:
+    wire(mara).push(PATH, TWO)
+    make_due(pushed)
+    with replace_object_store(BrokenOff(store, pushed.key, answers=False)):  # type: ignore[type-var]
+        assert read_next() == "unreadable"
+        pushed.refresh_from_db()
+        assert (pushed.state, pushed.failures) == ("proven", 1)
+        assert "away" in pushed.trouble or "broke off" in pushed.trouble
+        assert read_next() == "none"  # it is put off
+        fail_often(pushed)
+    assert state(pushed) == "proven"
+    assert fixity.standing().unreadable == 1
+
+
+def test_an_object_that_the_store_cannot_give_is_damaged_where_it_gives_others(
+    mara: Person, pushed: Blob, store: ObjectStore
+) -> None:
+    with replace_object_store(BrokenOff(store, pushed.key)):  # type: ignore[type-var]
+        fail_often(pushed)
+        assert state(pushed) == "proven"  # no other was read lately: it may be the store
+        assert pushed.failures > fixity.UNREADABLE_AFTER
+        wire(mara).push(PATH, TWO)
+        fail_often(pushed)
+    assert state(pushed) == "damaged"
+    assert "cannot give it" in pushed.damage
+
+
+# ── not served ──
+def test_a_damaged_image_is_refused_at_every_door_and_shown_with_words(
+    mara: Person, otto: Person, pushed: Blob, settings: Any
+) -> None:
+    settings.DEFAULT_PRIVATE = False
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    hash_ref = f"{PATH}:sha256.{digest(ONE)}"
+    for ref in (f"{PATH}:1.0", hash_ref):
+        for person in (mara, otto):
+            answer = pull(person, ref)
+            assert answer.status == 503
+            assert "are damaged" in answer.message
+            assert wire(person).call("HEAD", f"/v1/imagefile/{ref}").status == 503
+            image = wire(person).get(f"/v1/images/{ref}?arch=amd64")
+            assert (image.status, image.data["uploaded"]) == (200, False)
+    settings.STREAM_ALWAYS = True
+    assert pull(otto, hash_ref).status == 503
+    settings.NGINX_STORE_LOCATION = "/-/store/"
+    assert pull(otto, hash_ref).status == 503
+    old_door = otto.browser.get(f"/api/container/{PATH}:1.0")
+    assert old_door.status_code in {404, 503}
+    page = f"/library/{PATH}/-/images/sha256.{digest(ONE)}"
+    assert otto.browser.get(f"{page}/download").status_code == 503
+    for address in (page, f"/library/{PATH}", f"/library/{PATH}/-/images"):
+        assert b"damaged" in otto.browser.get(address).content
+    assert b"damaged" in otto.browser.get(f"/library/{PATH}/-/tags/1.0").content
+
+
+def test_others_are_not_linked_to_damaged_bytes(mara: Person, pushed: Blob) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    image = wire(mara).announce("mara/tools/copy", ONE)
+    assert image["uploaded"] is False
+    assert Image.objects.get(public_id=image["id"]).blob is None
+
+
+# ── healed ──
+def test_a_push_of_the_same_image_mends_it_with_its_tags(mara: Person, pushed: Blob) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    wire(mara).push(PATH, ONE)
+    assert pull(mara, f"{PATH}:1.0").status == 303
+    image = Image.objects.select_related("blob").get()
+    assert image.blob is not None
+    assert (image.blob.state, image.blob.pk == pushed.pk) == ("proven", False)
+    sweep()
+    assert state(pushed) == "gone"
+    assert stored_keys(object_store()) == [image.blob.key]
+
+
+def test_a_push_elsewhere_mends_all_that_share_the_bytes_and_says_nothing_of_them(
+    mara: Person, otto: Person, pushed: Blob
+) -> None:
+    wire(mara).push("mara/other/copy", ONE, "copied")
+    wire(mara).push("mara/third/copy", ONE, "removed")
+    ref = refs.parse(f"mara/third/copy:sha256.{digest(ONE)}")
+    removal.remove_image(ref, arch="", by=mara.caller)
+    private = Image.objects.filter(container__collection__name="tools").get()
+    private.container.collection.visibility = "private"
+    private.container.collection.save()
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+
+    said = wire(otto).push("otto/mine/gcc", ONE, "mine")
+    assert "mara" not in str(said)
+    assert state(pushed) in {"condemned", "gone"}
+    kept = Blob.objects.get(state="proven")
+    assert set(Image.objects.values_list("blob", flat=True)) == {kept.pk}
+    assert set(RemovedImage.objects.values_list("blob", flat=True)) == {kept.pk}
+    assert pull(mara, f"{PATH}:1.0").status == 303
+    assert pull(mara, "mara/other/copy:copied").status == 303
+    removed = RemovedImage.objects.get()
+    restoring.restore_image(public_id=removed.public_id, by=mara.caller)
+    assert pull(mara, "mara/third/copy:removed").status == 303
+    healed = Event.objects.filter(action="image.healed")
+    assert {event.entity for event in healed} == {mara.entity.public_id}
+    assert {event.actor for event in healed} == {""}
+
+
+def test_a_push_of_other_bytes_mends_nothing(mara: Person, pushed: Blob) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    client = wire(mara)
+    image = client.announce(PATH, ONE)
+    address = client.begin_parts(image["id"], len(ONE))
+    part = client.part_address(image["id"], address["uploadID"], 1, flipped(ONE))
+
+    sent = send(part, flipped(ONE))
+    client.complete_parts(image["id"], address["uploadID"], [sent.headers["etag"].strip('"')])
+    sweep()
+    assert Upload.objects.latest("id").state == "refused"
+    assert state(pushed) == "damaged"
+    assert Image.objects.get().blob == pushed
+    assert pull(mara, f"{PATH}:1.0").status == 503
+
+
+def test_a_duplicate_that_was_about_to_go_heals_at_once(mara: Person, pushed: Blob) -> None:
+    spare = duplicate(pushed, ONE, "1" * 24)
+    overwrite(pushed.key, flipped(ONE))
+    assert read_next() == "healed"
+    assert (state(spare), state(pushed)) == ("proven", "condemned")
+    assert pull(mara, f"{PATH}:1.0").status == 303
+
+
+def test_a_duplicate_that_is_damaged_itself_or_leaving_heals_nothing(pushed: Blob) -> None:
+    wrong = duplicate(pushed, flipped(ONE), "1" * 24)
+    leaving = duplicate(pushed, ONE, "2" * 24)
+    Blob.objects.filter(pk=leaving.pk).update(state="leaving")
+    overwrite(pushed.key, flipped(ONE))
+    assert read_next() == "damaged"
+    assert (state(wrong), state(leaving)) == ("condemned", "leaving")
+
+
+def duplicate(blob: Blob, content: bytes, upload: str) -> Blob:
+    key = f"{blob.key.rpartition('.')[0]}.{upload}"
+    overwrite(key, content)
+    return Blob.objects.create(digest=blob.digest, size=blob.size, key=key, state="condemned")
+
+
+def test_bytes_that_are_right_again_are_proven_again(mara: Person, pushed: Blob) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    overwrite(pushed.key, ONE)
+    assert read_next() == "none"  # it is looked at once a day
+    Blob.objects.update(retry_at=timezone.now() - timedelta(seconds=1))
+    assert read_next() == "healed"
+    assert state(pushed) == "proven"
+    assert (pushed.damaged_at, pushed.damage) == (None, "")
+    assert pull(mara, f"{PATH}:1.0").status == 303
+
+
+def test_what_was_damaged_is_not_taken_back_unread(pushed: Blob) -> None:
+    Blob.objects.update(state="condemned", damaged_at=timezone.now())
+    assert blobs.keep(pushed) is None
+
+
+def test_healing_that_was_killed_is_gone_on_with_by_the_sweep(
+    mara: Person, otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    monkeypatch.setattr(damage, "heal_digest", lambda digest: None)
+    monkeypatch.setattr(damage, "heal_left", lambda: 0)
+    wire(otto).push("otto/mine/gcc", ONE)
+    assert state(pushed) == "damaged"
+    monkeypatch.undo()
+    assert damage.heal_left() == 1
+    assert damage.heal_left() == 0
+    assert pull(mara, f"{PATH}:1.0").status == 303
+
+
+def test_a_damaged_image_can_be_removed_and_its_bytes_go(
+    mara: Person, pushed: Blob, settings: Any
+) -> None:
+    settings.REMOVED_KEEP_DAYS = 0
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    removal.remove_image(refs.parse(f"{PATH}:1.0"), arch="", by=mara.caller)
+    sweep()
+    assert state(pushed) == "gone"
+    assert stored_keys(object_store()) == []
+
+
+# ── how it stands ──
+def test_it_is_said_how_far_the_rereading_is(mara: Person, pushed: Blob) -> None:
+    assert not fixity.standing().is_behind
+    make_due(pushed, days=91)
+    assert fixity.standing().is_behind
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    standing = fixity.standing()
+    assert (standing.damaged, standing.is_behind, standing.oldest) == (1, False, None)
+
+
+def test_administrators_see_on_their_overview_that_bytes_are_damaged(
+    administrator: Person, pushed: Blob
+) -> None:
+    remove(pushed.key)
+    read_next()
+    assert b"1 blob are damaged" in administrator.browser.get("/admin-area/").content
+    make_person("nobody")
