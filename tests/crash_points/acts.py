@@ -51,6 +51,12 @@ class Act:
     """Such as `store.remove`, or `commit (INSERT containers_blob, UPDATE uploads_upload)`."""
 
 
+# The number of an act of which only some words are known: the first of that kind is it.
+ANY = -1
+
+BEFORE, AFTER = "before", "after"
+
+
 @dataclass(frozen=True)
 class Point:
     """Where somebody dies: `before` the act was done, or `after` it, before they learn of it."""
@@ -58,11 +64,16 @@ class Point:
     act: Act
     side: str
 
+    def is_at(self, number: int, what: str) -> bool:
+        """Whether it is this act. Strayed where another has its number."""
+        if self.act.number == ANY:
+            return self.act.what in what
+        if self.act.number == number and self.act.what != what:
+            raise Strayed(f"{self}: here it is {what}.")
+        return self.act.number == number
+
     def __str__(self) -> str:
         return f"killed {self.side} act {self.act.number}, {self.act.what}"
-
-
-BEFORE, AFTER = "before", "after"
 
 
 @dataclass
@@ -120,16 +131,19 @@ class Course:
         number = len(self._seen)
         self._seen.append(what)
         self._changed.append(False)
-        is_point = self.point is not None and self.point.act.number == number
-        if is_point and self.point is not None:
-            if self.point.act.what != what:
-                raise Strayed(f"{self.point}: here it is {what}.")
-            if self.point.side == BEFORE:
-                self._die()
-        answer = do()
-        self._changed[number] = has_changed(answer)
-        if is_point:
+        is_point = self.point is not None and self.point.is_at(number, what)
+        if is_point and self.point is not None and self.point.side == BEFORE:
             self._die()
+        try:
+            answer = do()
+            self._changed[number] = has_changed(answer)
+        except Exception:
+            # Refused: that it was asked for may have changed something all the same.
+            self._changed[number] = True
+            raise
+        finally:
+            if is_point and not self.is_dead:
+                self._die()
         return answer
 
     def check_alive(self) -> None:
