@@ -133,7 +133,7 @@ class Sweeper:
 
     def _tidy(self) -> None:
         begun = monotonic()
-        housekeeping()
+        housekeeping(self.stopping.is_set)
         self.stopping.wait(max(0.0, TIDY_SECONDS - (monotonic() - begun)))
 
     def _listen(self) -> None:

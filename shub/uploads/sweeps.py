@@ -5,9 +5,10 @@ lines, a later sweep goes on from the rows. docs/explanation/life-of-bytes.md dr
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from time import monotonic
+from typing import Protocol, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -33,16 +34,33 @@ Row = TypeVar("Row")
 # would take as long as its time-out.
 REFUSED_ROWS = 3
 
-# What one pass takes at most, so that no sweep keeps the others waiting.
+# What one sweep takes at a turn at most, so that it keeps no other waiting.
 BATCH = 200
+
+# How long there are further turns for those that have more to do: then the process says that it
+# lives, and looks at everything again.
+TURNS_SECONDS = 20.0
 
 # A store that stood still may do the first joining after all, beside the second one.
 SETTLING = timedelta(seconds=30)
 
 
-def housekeeping() -> None:
-    """Every sweep but verification, each to its end or to its fault; a fault stops no other."""
-    for sweep in (
+class Sweep(Protocol):
+    """Takes rows one step further, a batch at most; says how many."""
+
+    __name__: str
+
+    def __call__(self) -> int: ...
+
+
+def housekeeping(is_over: Callable[[], bool] = lambda: False) -> None:
+    """Every sweep but verification; a fault stops no other.
+
+    Those that have taken a whole batch have another turn, after the others, until nothing is due,
+    TURNS_SECONDS have passed, or `is_over`.
+    """
+    begun = monotonic()
+    turn: Sequence[Sweep] = (
         resume_joining,
         expire_idle,
         drop_left_parts,
@@ -55,19 +73,29 @@ def housekeeping() -> None:
         downloads.sum_up,
         keeping.drop_old,
         standing.drop_ended_sessions,
-    ):
-        try:
-            count = sweep()
-        except Unavailable as error:
-            log.warning("%s waits: %s", sweep.__name__, error)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            # A fault of ours in one sweep must not keep the others from their work.
-            log.exception("%s failed; it is tried again.", sweep.__name__)
-        else:
-            if count:
-                log.info("%s: %d", sweep.__name__, count)
+    )
+    while turn:
+        turn = [sweep for sweep in turn if not is_over() and _has_more(sweep)]
+        if monotonic() - begun > TURNS_SECONDS:
+            return
+
+
+def _has_more(sweep: Sweep) -> bool:
+    """Whether there may be more to do for it than it has done at this turn."""
+    try:
+        count = sweep()
+    except Unavailable as error:
+        log.warning("%s waits: %s", sweep.__name__, error)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        # A fault of ours in one sweep must not keep the others from their work.
+        log.exception("%s failed; it is tried again.", sweep.__name__)
+    else:
+        if count:
+            log.info("%s: %d", sweep.__name__, count)
+        return count >= BATCH
+    return False
 
 
 def each(rows: Iterable[Row], act: Callable[[Row], None]) -> int:
@@ -139,6 +167,7 @@ def drop_removed() -> int:
         ended = into_it.filter(state__in=Upload.ENDED, store_id="").order_by("id")
         keys = list(ended.values_list("pk", flat=True)[: dropping.BATCH])
         Upload.objects.filter(pk__in=keys).delete()
+        count += len(keys)
     return count + dropping.drop_places()
 
 
@@ -151,7 +180,16 @@ def collect_condemned() -> int:
     condemned = Blob.objects.filter(state__in=[Blob.State.CONDEMNED, Blob.State.LEAVING]).order_by(
         "id"
     )
-    return each(condemned[:BATCH], blobs.collect)
+    return _collect_all(list(condemned[:BATCH]))
+
+
+def _collect_all(batch: Sequence[Blob]) -> int:
+    """By one request to the store; where it refuses some of them, one by one."""
+    try:
+        return blobs.collect_all(batch)
+    except Unavailable as error:
+        log.warning("The store did not remove %d objects at once: %s", len(batch), error)
+        return each(batch, blobs.collect)
 
 
 def drop_idle_claims() -> int:

@@ -1,0 +1,39 @@
+"""How many kills there were, and buckets for runs on a real store."""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shub.storage import ObjectStore
+
+KILLS = pytest.StashKey[list[int]]()
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> list[int]:
+    """Takes the number of kills of each test."""
+    return request.config.stash.setdefault(KILLS, [])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say how many there were."""
+    found = config.stash.get(KILLS, [])
+    if found:
+        terminalreporter.write_line(
+            f"crash points: {sum(found)} kills, {time.process_time():.0f} s on a core"
+        )
+
+
+@pytest.fixture
+def new_bucket(store: ObjectStore, settings: Any) -> Callable[[], ObjectStore]:
+    """Makes the store empty: each run has a bucket of its own."""
+
+    def make() -> ObjectStore:
+        settings.MINIO_BUCKET = f"test-{secrets.token_hex(6)}"
+        store.make_bucket()
+        return store
+
+    return make
