@@ -23,9 +23,9 @@ from shub.errors import Unavailable
 from shub.public_ids import new_public_id
 from shub.rows import first, is_deadlock
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
-from shub.storage import NoSuchObject, object_store
+from shub.storage import NoSuchObject
+from shub.storage.reading import read_and_hash
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
-from shub.uploads.hashing import hash_pieces
 from shub.uploads.joining import CHANNEL
 from shub.uploads.models import Upload
 
@@ -143,15 +143,14 @@ def examine(upload: Upload, still_ours: Callable[[], None]) -> Finding:
     """Read the object from its first byte to its last."""
     begun = last = monotonic()
 
-    def renew_now_and_then() -> None:
+    def renew_now_and_then(size: int) -> None:
         nonlocal last
         if monotonic() - last > RENEW_EVERY_SECONDS:
             still_ours()
             last = monotonic()
 
     try:
-        with object_store().read(upload.key) as pieces:
-            read = hash_pieces(pieces, prefix_bytes=PREFIX_BYTES, after_each=renew_now_and_then)
+        read = read_and_hash(upload.key, prefix_bytes=PREFIX_BYTES, after_each=renew_now_and_then)
         metrics.VERIFIED_BYTES.inc(read.size)
         metrics.VERIFIED_SECONDS.inc(monotonic() - begun)
     except NoSuchObject:
