@@ -112,6 +112,7 @@ class _Ahead:
         self._forgotten = 0
         self._answers: set[OpenRange] = set()
         self._threads: list[Thread] = []
+        self._at_work = 0
         self._fault: Exception | None = None
         self._has_ended = False
 
@@ -143,10 +144,15 @@ class _Ahead:
         """The piece that begins there; None where it has not come within a second."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._fault or start in self._pieces or self.is_all(start), ASK_SECONDS
+                lambda: (
+                    self._fault or start in self._pieces or not self._at_work or self.is_all(start)
+                ),
+                ASK_SECONDS,
             )
             if self._fault:
                 raise self._fault
+            if not self._at_work and start not in self._pieces and not self.is_all(start):
+                raise RuntimeError(f"Nobody fetches the bytes from {start} on.")
             return self._pieces.pop(start, None)
 
     def forget_until(self, end: int) -> None:
@@ -165,11 +171,15 @@ class _Ahead:
             except Exception as fault:  # noqa: BLE001  handed to the thread that waits
                 with self._changed:
                     self._fault = self._fault or fault
+            finally:
+                with self._changed:
+                    self._at_work -= 1
                     self._changed.notify_all()
 
         # Daemons: a process that ends does not wait for a store.
         thread = Thread(target=copy_context().run, args=(run,), name="reader", daemon=True)
         self._threads.append(thread)
+        self._at_work += 1
         thread.start()
 
     def _fetch_first(self) -> None:

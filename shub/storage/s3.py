@@ -383,10 +383,13 @@ class _Body:
         self._is_broken_off = False
 
     def read(self, length: int) -> bytes:
+        if self._is_broken_off:
+            raise Unavailable(BROKEN_OFF)
         with _errors_translated("read", BROKEN_OFF):
             try:
                 piece = self._response.read(length, decode_content=False)
             except (HTTPError, OSError, ValueError, AttributeError):
+                # It was hung up under the reader's hands: no fault of the store.
                 if self._is_broken_off:
                     raise Unavailable(BROKEN_OFF) from None
                 raise
