@@ -85,6 +85,11 @@ MINIO_ANSWER_TIMEOUT_SECONDS = env.integer("MINIO_ANSWER_TIMEOUT_SECONDS", 10, m
 #: How long it waits for parts to be joined, and between two pieces of an object.
 MINIO_READ_TIMEOUT_SECONDS = env.integer("MINIO_READ_TIMEOUT_SECONDS", 60, minimum=1)
 
+#: How many connections fetch one object when it is read to be verified. 1 is fastest where the
+#: store is near: ranges cost it more than a stream does. More where one connection alone is slow,
+#: as to a store in another place; each holds 8 MiB, for each of `SWEEP_THREADS`.
+MINIO_READ_CONNECTIONS = env.integer("MINIO_READ_CONNECTIONS", 1, minimum=1, maximum=16)
+
 #: The folder that the store writes to, where it is on this machine: uploads that its disk has no
 #: room for are refused before they are sent.
 MINIO_FOLDER = env.text("MINIO_FOLDER")

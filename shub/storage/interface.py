@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
+from shub.errors import Unavailable
+
 
 class Promise(Enum):
     """What some stores keep and others do not; the contract suite asserts both."""
@@ -73,6 +75,43 @@ class Listed:
     key: str
     size: int
     modified_at: datetime
+
+
+class OpenRange(Protocol):
+    """Bytes of an object, as an answer of the store brings them."""
+
+    @property
+    def whole(self) -> StoredObject:
+        """The object that they are of."""
+
+    @property
+    def length(self) -> int:
+        """How many bytes the answer brings."""
+
+    def read(self, length: int) -> bytes:
+        """The next `length` bytes, no fewer. Unavailable where they do not come."""
+
+    def break_off(self) -> None:
+        """Let nobody wait for more of it: from any thread, at once. Then `read` is Unavailable."""
+
+
+class Slice:
+    """An OpenRange of bytes that are there."""
+
+    def __init__(self, whole: StoredObject, content: bytes) -> None:
+        self.whole = whole
+        self.length = len(content)
+        self._content = content
+        self._at = 0
+
+    def read(self, length: int) -> bytes:
+        if self._at + length > len(self._content):
+            raise Unavailable("The object has no more bytes.")
+        self._at += length
+        return self._content[self._at - length : self._at]
+
+    def break_off(self) -> None:
+        self._content = b""
 
 
 class NoSuchObject(Exception):
@@ -145,6 +184,17 @@ class ObjectStore(Protocol):
         raises Unavailable, at the latest after its last piece: it never just ends.
         The connection is closed when the context ends. NoSuchObject. `awaited`: by a user, so a
         store that is silent is given up earlier.
+        """
+
+    def open_range(
+        self, key: str, *, start: int = 0, length: int | None = None, etag: str = ""
+    ) -> AbstractContextManager[OpenRange]:
+        """The bytes from `start` on, `length` of them or as many as there are, by one request.
+
+        From a store that overlooks ranges all of them come, where `start` is 0. With `etag` they
+        are of that object or Unavailable, as far as the store can tell. NoSuchObject; Unavailable
+        for an answer that is not what was asked for. The connection is closed, or kept for the next
+        request where all was read, when the context ends.
         """
 
     def object_address(self, key: str, *, asked_host: str = "", filename: str = "") -> str:

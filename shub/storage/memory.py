@@ -15,13 +15,16 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
+from shub.errors import Unavailable
 from shub.storage.interface import (
     IncompleteParts,
     Listed,
     NoSuchObject,
     OpenParts,
+    OpenRange,
     Part,
     Promise,
+    Slice,
     StoredObject,
     disposition,
 )
@@ -163,6 +166,15 @@ class MemoryStore:
         end = None if length is None else start + length
         wanted = self._object(key)[1][start:end]
         yield (wanted[at : at + PIECE_BYTES] for at in range(0, len(wanted), PIECE_BYTES))
+
+    @contextmanager
+    def open_range(
+        self, key: str, *, start: int = 0, length: int | None = None, etag: str = ""
+    ) -> Iterator[OpenRange]:
+        whole, content = self._object(key)
+        if etag not in {"", whole.etag} or start > whole.size:
+            raise Unavailable("The object is another one than it was.")
+        yield Slice(whole, content[start : None if length is None else start + length])
 
     def object_address(self, key: str, *, asked_host: str = "", filename: str = "") -> str:
         life = timedelta(minutes=settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES)

@@ -5,8 +5,9 @@ either, nor their errors: they become NoSuchObject, IncompleteParts or errors.Un
 """
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,10 @@ from shub.storage.interface import (
     Listed,
     NoSuchObject,
     OpenParts,
+    OpenRange,
     Part,
     Promise,
+    Slice,
     StoredObject,
     disposition,
 )
@@ -60,11 +63,15 @@ LISTED_AT_ONCE = 1000
 
 UNREACHABLE = "The object store cannot be reached at the moment. Please try again later."
 REFUSING = "The object store did not do what it was asked to. The administrator's log says why."
+OTHER_OBJECT = "The object store has another object in this one's place. Please try again later."
 BROKEN_OFF = "The object store stopped sending before the end. Please try again later."
 
 # The codes of MinIO, JuiceFS, SeaweedFS and AWS for the refusals that mean something to us.
 MISSING = frozenset({"NoSuchKey", "NoSuchUpload"})
 NOT_JOINABLE = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"})
+
+# Of an answer to a range: from which byte to which, of how many.
+CONTENT_RANGE = re.compile(r"bytes (\d{1,16})-(\d{1,16})/(\d{1,16})")
 
 # How a caller has nothing presented to him but bytes: no page, no script, whatever they are.
 DOWNLOAD = {"response-content-type": "application/octet-stream"}
@@ -238,6 +245,40 @@ class S3Store:
             response.close()
             response.release_conn()
 
+    @contextmanager
+    def open_range(
+        self, key: str, *, start: int = 0, length: int | None = None, etag: str = ""
+    ) -> Iterator[OpenRange]:
+        with _asking("read"):
+            try:
+                response = minio_client().get_object(
+                    settings.MINIO_BUCKET,
+                    key,
+                    offset=start,
+                    length=length or 0,
+                    request_headers={"If-Match": f'"{etag}"'} if etag else None,
+                )
+            except S3Error as error:
+                if error.code not in {"InvalidRange", "PreconditionFailed"}:
+                    raise
+                response = None
+        if response is None:
+            yield self._nothing(key, start)
+            return
+        try:
+            yield _Body(response, key, start, length)
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _nothing(self, key: str, start: int) -> Slice:
+        """What a range of an empty object is, which stores refuse; Unavailable for any other."""
+        whole = self.stat(key)
+        if start or whole.size:
+            logger.error("The object store has another object than before for %s.", key)
+            raise Unavailable(OTHER_OBJECT)
+        return Slice(whole, b"")
+
     def object_address(self, key: str, *, asked_host: str = "", filename: str = "") -> str:
         return _download_address(key, external_endpoint(asked_host), filename)
 
@@ -348,6 +389,65 @@ def _pieces(response: "BaseHTTPResponse", *, ranged: bool) -> Iterator[bytes]:
                 raise Unavailable(BROKEN_OFF)
             left -= len(piece)
             yield piece
+
+
+class _Body:
+    """An OpenRange that is being sent."""
+
+    def __init__(
+        self, response: "BaseHTTPResponse", key: str, start: int, length: int | None
+    ) -> None:
+        """Unavailable for any answer but the bytes that were asked for, or all of them."""
+        size, self.length = _announced(response, start, length)
+        self.whole = StoredObject(key, size, _unquoted(response.headers.get("ETag", "")))
+        self._response = response
+        self._is_broken_off = False
+
+    def read(self, length: int) -> bytes:
+        if self._is_broken_off:
+            raise Unavailable(BROKEN_OFF)
+        with _errors_translated("read", BROKEN_OFF):
+            try:
+                piece = self._response.read(length, decode_content=False)
+            except (HTTPError, OSError, ValueError, AttributeError):
+                # It was hung up under the reader's hands: no fault of the store.
+                if self._is_broken_off:
+                    raise Unavailable(BROKEN_OFF) from None
+                raise
+        if len(piece) != length:
+            if not self._is_broken_off:
+                logger.warning("The object store left out %d bytes.", length - len(piece))
+            raise Unavailable(BROKEN_OFF)
+        return piece
+
+    def break_off(self) -> None:
+        self._is_broken_off = True
+        # Raised where nothing is being received any more.
+        with suppress(ValueError, RuntimeError, OSError):
+            self._response.shutdown()
+
+
+def _announced(response: "BaseHTTPResponse", start: int, length: int | None) -> tuple[int, int]:
+    """How large the object is and how many bytes come, by the answer's head.
+
+    Unavailable where that is not what was asked for; all of it is, for a range from its start.
+    """
+    announced = response.headers.get("Content-Length", "")
+    said = response.headers.get("Content-Range", "")
+    coming = int(announced) if announced.isdigit() else -1
+    if response.status == 200 and not start and coming >= 0:
+        return coming, coming
+    ranged = CONTENT_RANGE.fullmatch(said)
+    if response.status == 206 and ranged:
+        first, last, size = map(int, ranged.groups())
+        end = size if length is None else min(start + length, size)
+        if (first, last + 1) == (start, end) and coming == end - start > 0:
+            return size, coming
+    logger.error(
+        "The object store answered %s, %r bytes, range %r, to a range from %d on.",
+        *(response.status, announced, said, start),
+    )
+    raise Unavailable(REFUSING)
 
 
 def _difference(named: Sequence[Part], arrived: Sequence[Part]) -> str:

@@ -1,6 +1,6 @@
 """Completion: what a pusher is told once the bytes are there, after waiting for the verdict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shub.accounts.callers import Caller
 from shub.containers import usage
@@ -22,6 +22,8 @@ class Completed:
     container: Container
     quota_bytes: int
     stored_bytes: int
+    under_way: Upload | None = None
+    """The upload, where its verification takes longer than the client was kept waiting."""
 
 
 def conclude(upload: Upload, *, by: Caller) -> Completed:
@@ -36,7 +38,9 @@ def conclude(upload: Upload, *, by: Caller) -> Completed:
     if not upload.is_handed_over:
         ending.refuse_ended(upload)
     container = Container.objects.select_related("collection__entity").get(pk=upload.container_id)
-    return completed(container, by=by)
+    done = completed(container, by=by)
+    under_way = upload.state in {Upload.State.JOINING, Upload.State.VERIFYING}
+    return replace(done, under_way=upload) if under_way else done
 
 
 def completed(container: Container, *, by: Caller) -> Completed:

@@ -148,6 +148,11 @@ class Upload(Retried):
         return self.state in self.HANDED_OVER
 
     @property
+    def verified_percent(self) -> int:
+        """How much of it verification has read, as it last said; 0 to 100."""
+        return min(100 * self.verified_bytes // self.size, 100)
+
+    @property
     def pusher(self) -> Caller:
         """Who began it."""
         return Caller(self.created_by, self.token, self.address)

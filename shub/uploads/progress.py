@@ -49,6 +49,13 @@ class Progress:
     """The container, as ENTITY/COLLECTION/CONTAINER; empty while nothing is known of one."""
 
     @property
+    def seen(self) -> str:
+        """What changes when there is something new to see: the stage, and tenths of verifying."""
+        if self.stage == VERIFYING and self.upload is not None:
+            return f"{self.stage}-{self.upload.verified_percent // 10}"
+        return self.stage
+
+    @property
     def is_over(self) -> bool:
         """Nothing more becomes of it."""
         return self.stage in {ARRIVED, REFUSED}

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 
 from django.db import OperationalError, connection, transaction
@@ -73,7 +74,7 @@ def verify_next() -> bool:
 def verify(upload: Upload) -> None:
     """Read the upload that was taken, and write down what was found."""
     try:
-        finding = examine(upload, lambda: renew(upload))
+        finding = examine(upload, partial(renew, upload))
         settle(upload, finding)
     except LeaseLost:
         log.info("Upload %s was taken over by another sweep.", upload.public_id)
@@ -120,14 +121,15 @@ def take_next() -> Upload | None:
         if upload is not None:
             upload.lease = new_public_id()
             upload.leased_until = now + LEASE
-            upload.save(update_fields=["lease", "leased_until"])
+            upload.verified_bytes = 0
+            upload.save(update_fields=["lease", "leased_until", "verified_bytes"])
     return upload
 
 
-def renew(upload: Upload) -> None:
-    """Keep the lease for another while. LeaseLost when it is another's."""
+def renew(upload: Upload, verified_bytes: int) -> None:
+    """Keep the lease for another while, and say how far it is. LeaseLost when it is another's."""
     if not Upload.objects.filter(pk=upload.pk, lease=upload.lease, state=State.VERIFYING).update(
-        leased_until=timezone.now() + LEASE
+        leased_until=timezone.now() + LEASE, verified_bytes=verified_bytes
     ):
         raise LeaseLost
 
@@ -139,14 +141,14 @@ def postpone(upload: Upload) -> None:
     )
 
 
-def examine(upload: Upload, still_ours: Callable[[], None]) -> Finding:
+def examine(upload: Upload, still_ours: Callable[[int], None]) -> Finding:
     """Read the object from its first byte to its last."""
     begun = last = monotonic()
 
     def renew_now_and_then(size: int) -> None:
         nonlocal last
         if monotonic() - last > RENEW_EVERY_SECONDS:
-            still_ours()
+            still_ours(size)
             last = monotonic()
 
     try:
@@ -183,6 +185,7 @@ def settle(upload: Upload, finding: Finding) -> None:
             accept(row, row.blob, finding.facts)
         row.lease = ""
         row.leased_until = None
+        row.verified_bytes = finding.size
         row.save()
     metrics.VERIFIED.labels(row.state).inc()
     log.info(

@@ -77,7 +77,7 @@ def _arrival(request: HttpRequest) -> HttpResponse:
         _client(request), since=_moment(request, "since"), until=_moment(request, "until")
     )
     context = watch.look(caller(request))
-    if watch.goes_on and request.GET.get("seen") == context["progress"].stage:
+    if watch.goes_on and request.GET.get("seen") == context["progress"].seen:
         # Nothing is put in place of what is shown already, and nothing read aloud again.
         return HttpResponse(status=204)
     return render(request, "web/parts/arrival.html", context)
@@ -102,7 +102,7 @@ class _Watch:
             "client": self.client,
             "since": _written(self.since),
             "until": _written(self.until),
-            "seen": found.stage,
+            "seen": found.seen,
         }
         return {
             "progress": found,

@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
+from typing import Any
 from unittest import mock
 
 import pytest
 
+from shub.errors import Unavailable
 from shub.storage import (
     IncompleteParts,
     NoSuchObject,
@@ -21,10 +23,13 @@ from shub.storage import (
     Part,
     Promise,
     StoredObject,
+    reading,
+    replace_object_store,
     s3,
 )
 from shub.storage.keys import blob_key
 from shub.storage.memory import Answer
+from shub.storage.reading import Read, read_and_hash
 from tests.contract.conftest import Case, Wire
 
 # S3's least size of a part that is not the last.
@@ -516,6 +521,95 @@ def test_reading_may_be_given_up(store: ObjectStore) -> None:
         with store.read(key) as pieces:
             assert next(pieces)[:1] == b"1"
     assert content_of(store, key) == FIRST
+
+
+def test_a_range_is_opened_with_what_it_is_of(store: ObjectStore) -> None:
+    whole = FIRST + THIRD
+    finished = stored(store, FIRST, THIRD)
+    for start, length in (
+        (0, None),
+        (0, 7),
+        (3, None),
+        (PART_BYTES - 1, 2),
+        (PART_BYTES, 10**9),
+        (len(whole) - 1, 1),
+    ):
+        end = len(whole) if length is None else min(start + length, len(whole))
+        for etag in ("", finished.etag):
+            with store.open_range(finished.key, start=start, length=length, etag=etag) as answer:
+                assert answer.whole == finished, (start, length)
+                assert answer.length == end - start
+                assert answer.read(1) + answer.read(answer.length - 1) == whole[start:end]
+                with pytest.raises(Unavailable):
+                    answer.read(1)
+
+
+def test_a_range_of_another_object_is_not_opened(store: ObjectStore) -> None:
+    finished = stored(store, FIRST, THIRD)
+    with (
+        pytest.raises(Unavailable),
+        store.open_range(finished.key, start=1, length=5, etag="0" * 32),
+    ):
+        pass
+
+
+def test_a_range_past_the_end_is_not_opened(store: ObjectStore) -> None:
+    finished = stored(store, FIRST)
+    with (
+        pytest.raises(Unavailable),
+        store.open_range(finished.key, start=PART_BYTES + 1, length=5, etag=finished.etag),
+    ):
+        pass
+
+
+def test_a_range_of_what_is_missing_is_missing(store: ObjectStore) -> None:
+    for etag in ("", "0" * 32):
+        with pytest.raises(NoSuchObject), store.open_range(new_key(), etag=etag):
+            pass
+
+
+def test_a_range_may_be_broken_off(store: ObjectStore) -> None:
+    finished = stored(store, FIRST, THIRD)
+    for _ in range(3):
+        with store.open_range(finished.key) as answer:
+            assert answer.read(4) == b"1111"
+            answer.break_off()
+            with pytest.raises(Unavailable):
+                answer.read(answer.length - 4)
+            answer.break_off()
+    assert content_of(store, finished.key) == FIRST + THIRD
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_an_object_is_read_and_hashed(
+    store: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch, connections: int
+) -> None:
+    settings.MINIO_READ_CONNECTIONS = connections
+    monkeypatch.setattr(reading, "FIRST_BYTES", 1024**2)
+    monkeypatch.setattr(reading, "RANGE_BYTES", 700_001)
+    whole = FIRST + SECOND + THIRD
+    key = stored(store, FIRST, SECOND, THIRD).key
+    so_far: list[int] = []
+    with replace_object_store(store):
+        read = read_and_hash(key, prefix_bytes=100, after_each=so_far.append)
+        with pytest.raises(NoSuchObject):
+            read_and_hash(new_key())
+    assert read == Read(sha256(whole), len(whole), whole[:100])
+    assert so_far == sorted(so_far)
+    assert so_far[-1] == len(whole)
+
+
+def test_an_empty_object_is_read_and_hashed(store: ObjectStore, settings: Any) -> None:
+    key = new_key()
+    store_id = store.start_parts(key)
+    try:
+        part = store.put_part(key, store_id, 1, b"")
+        store.finish_parts(key, store_id, [part])
+    except (IncompleteParts, Unavailable):
+        pytest.skip("This store takes no empty part.")
+    with replace_object_store(store):
+        for settings.MINIO_READ_CONNECTIONS in (1, 3):
+            assert read_and_hash(key, prefix_bytes=5) == Read(sha256(b""), 0, b"")
 
 
 def test_an_address_gives_the_whole_object(store: ObjectStore, wire: Wire) -> None:

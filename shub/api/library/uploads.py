@@ -66,11 +66,24 @@ class QuotaObject(serializers.Serializer[None]):
     quotaUsage = serializers.IntegerField()
 
 
+class VerificationObject(serializers.Serializer[None]):
+    """How far the verification is that goes on after the answer; in bytes."""
+
+    state = serializers.ChoiceField(["joining", "verifying"])
+    verifiedBytes = serializers.IntegerField()
+    size = serializers.IntegerField()
+
+
 class CompletionObject(serializers.Serializer[None]):
     """What clients print after a push."""
 
     quota = QuotaObject()
     containerUrl = serializers.CharField(help_text="Of the page, below the registry's address.")
+    verification = VerificationObject(
+        required=False,
+        help_text="Only where it takes longer than clients are kept waiting: the image's tags move"
+        " once it is proven. Clients overlook it.",
+    )
 
 
 class AddressObject(serializers.Serializer[None]):
@@ -260,10 +273,15 @@ def answer_completion(upload: Upload, *, by: Caller) -> Response:
 
 
 def answer_completed(done: Completed) -> Response:
-    """The container's address and its entity's room."""
-    return answer(
-        {
-            "quota": {"quotaTotal": done.quota_bytes, "quotaUsage": done.stored_bytes},
-            "containerUrl": f"library/{done.container}",
+    """The container's address and its entity's room; and what still goes on."""
+    told: dict[str, Any] = {
+        "quota": {"quotaTotal": done.quota_bytes, "quotaUsage": done.stored_bytes},
+        "containerUrl": f"library/{done.container}",
+    }
+    if done.under_way is not None:
+        told["verification"] = {
+            "state": done.under_way.state,
+            "verifiedBytes": done.under_way.verified_bytes,
+            "size": done.under_way.size,
         }
-    )
+    return answer(told)

@@ -1,0 +1,174 @@
+"""How far a verification is: on the row while it is read, in the answer, and on the pages."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from shub.containers.models import Image
+from shub.errors import Unavailable
+from shub.storage import ObjectStore, reading
+from shub.storage.reading import Read
+from shub.uploads import verification
+from shub.uploads.models import Upload
+from tests.factories import Person
+from tests.sif_files import sif_bytes
+from tests.web.reading import text_of
+from tests.wire import send, sweep, wire
+
+pytestmark = pytest.mark.django_db
+
+PATH = "mara/tools/gcc"
+CONTENT = sif_bytes(seed=8, size=200_000)
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(settings: Any, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    monkeypatch.setattr(reading, "PIECE_BYTES", 50_000)
+    monkeypatch.setattr(verification, "RENEW_EVERY_SECONDS", -1)
+
+
+@pytest.fixture
+def waiting(mara: Person) -> Upload:
+    """An upload that has arrived whole."""
+    complete(mara)
+    upload = Upload.objects.get()
+    assert upload.state == Upload.State.VERIFYING
+    return upload
+
+
+def complete(person: Person) -> Any:
+    """The answer to having sent all of it."""
+    client = wire(person)
+    image = client.announce(PATH, CONTENT)
+    assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+    answer = client.put(f"/v2/imagefile/{image['id']}/_complete", {})
+    assert answer.status == 200
+    return answer
+
+
+def far(upload: Upload, *, bytes_read: int) -> None:
+    Upload.objects.filter(pk=upload.pk).update(verified_bytes=bytes_read)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
+    """Do this each time that the lease is renewed."""
+    renew = verification.renew
+
+    def renew_and_act(upload: Upload, verified_bytes: int) -> None:
+        renew(upload, verified_bytes)
+        act(verified_bytes)
+
+    monkeypatch.setattr(verification, "renew", renew_and_act)
+
+
+def test_the_row_says_how_far_it_is_with_each_renewal(
+    waiting: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    watched(monkeypatch, lambda size: seen.append((size, Upload.objects.get().verified_bytes)))
+    sweep()
+    assert seen == [(size, size) for size in (50_000, 100_000, 150_000, 200_000)]
+    assert (Upload.objects.get().state, Upload.objects.get().verified_bytes) == (
+        Upload.State.DONE,
+        len(CONTENT),
+    )
+
+
+def test_a_renewal_is_one_statement(waiting: Upload) -> None:
+    upload = verification.take_next()
+    assert upload is not None
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        verification.renew(upload, 7)
+    assert len(asked) == 1
+    waiting.refresh_from_db()
+    assert waiting.verified_bytes == 7
+
+
+def test_whoever_begins_anew_begins_at_nothing(
+    waiting: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> Read:
+        assert Upload.objects.get().verified_bytes == 0
+        raise Unavailable("Away.")
+
+    far(waiting, bytes_read=150_000)
+    monkeypatch.setattr(verification, "read_and_hash", away)
+    assert verification.verify_next()
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.verified_bytes) == (Upload.State.VERIFYING, 0)
+
+
+def test_who_lost_the_lease_says_nothing(waiting: Upload) -> None:
+    upload = verification.take_next()
+    assert upload is not None
+    Upload.objects.update(lease="f" * 24, verified_bytes=100_000)
+    with pytest.raises(verification.LeaseLost):
+        verification.renew(upload, 7)
+    assert Upload.objects.get().verified_bytes == 100_000
+
+
+def test_the_answer_says_what_still_goes_on(mara: Person) -> None:
+    client = wire(mara)
+    answer = complete(mara)
+    assert answer.data["verification"] == {
+        "state": "verifying",
+        "verifiedBytes": 0,
+        "size": len(CONTENT),
+    }
+    far(Upload.objects.get(), bytes_read=50_000)
+    # Who asks again is told how far it has come since.
+    image = Image.objects.get()
+    again = client.put(f"/v2/imagefile/{image.public_id}/_complete", {})
+    assert again.data["verification"]["verifiedBytes"] == 50_000
+    sweep()
+    done = client.put(f"/v2/imagefile/{image.public_id}/_complete", {})
+    assert set(done.data) == {"quota", "containerUrl"}
+
+
+def test_the_pages_say_how_far_it_is(mara: Person, administrator: Person, waiting: Upload) -> None:
+    pages = {
+        "/setup?since=0": mara,
+        f"/library/{PATH}": mara,
+        f"/library/{PATH}/-/images/sha256.{waiting.digest}": mara,
+        "/admin-area/uploads": administrator,
+    }
+    for address, person in pages.items():
+        assert "<progress" not in text_of(person.browser.get(address)), address
+    far(waiting, bytes_read=85_000)
+    for address, person in pages.items():
+        page = text_of(person.browser.get(address))
+        assert "42 % read" in page, address
+        assert 'value="42"' in page, address
+        assert 'aria-label="Verified"' in page, address
+    sweep()
+    for address, person in pages.items():
+        assert "<progress" not in text_of(person.browser.get(address)), address
+
+
+def test_a_page_that_watches_is_told_of_each_tenth_and_no_more(
+    mara: Person, waiting: Upload
+) -> None:
+    part = {"HX-Request": "true"}
+
+    def look(address: str) -> Any:
+        return mara.browser.get(address, headers=part)
+
+    poll = mara.browser.get("/setup?since=0").context["poll"]
+    assert look(poll).status_code == 204
+    far(waiting, bytes_read=19_000)
+    assert look(poll).status_code == 204
+    far(waiting, bytes_read=21_000)
+    found = look(poll)
+    assert "10 % read" in text_of(found)
+    assert look(found.context["poll"]).status_code == 204
+
+
+def test_no_more_than_all_is_read(waiting: Upload) -> None:
+    waiting.verified_bytes = 3 * waiting.size
+    assert waiting.verified_percent == 100
