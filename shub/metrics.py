@@ -91,9 +91,21 @@ VERIFIED_SECONDS = Counter(
     "shub_verification_seconds", "How long reading and hashing them took.", registry=REGISTRY
 )
 
+# ── the ledger ──
+LEDGER_CORRECTED = Counter(
+    "shub_ledger_corrections",
+    "How often a recount found the ledger of an entity, or of the site, wrong.",
+    registry=REGISTRY,
+)
+
 # What sweeps count and add up in the database, and what nobody else counts.
 SWEPT_ONLY = frozenset(
-    {"shub_verified_uploads", "shub_verified_bytes", "shub_verification_seconds"}
+    {
+        "shub_verified_uploads",
+        "shub_verified_bytes",
+        "shub_verification_seconds",
+        "shub_ledger_corrections",
+    }
 )
 SWEPT = SWEPT_ONLY | {
     "shub_store_requests",

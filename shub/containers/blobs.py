@@ -2,7 +2,7 @@
 
 from django.db import connection, transaction
 
-from shub.containers import pausing
+from shub.containers import ledger, pausing
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.rows import first
 from shub.storage import object_store
@@ -74,7 +74,15 @@ def collect(blob: Blob) -> None:
         leaves = not pausing.holds_collection() and condemned.update(state=State.LEAVING)
     if leaves:
         object_store().remove([blob.key])
-        Blob.objects.filter(pk=blob.pk, state=State.LEAVING).update(state=State.GONE)
+        _write_gone(blob)
+
+
+def _write_gone(blob: Blob) -> None:
+    """leaving → gone: from now on the bytes count for nobody."""
+    with transaction.atomic():
+        left = Blob.objects.filter(pk=blob.pk, state=State.LEAVING)
+        if left.update(state=State.GONE):
+            ledger.change_site(stored=-blob.size)
 
 
 def _wait_for_others(digest: str) -> None:

@@ -9,6 +9,7 @@ from django.db import OperationalError, transaction
 
 from shub import migrating
 from shub.audit import trail
+from shub.containers import ledger
 from shub.containers.models import Blob, CollectionPause
 from shub.operations.backup import database, programs
 from shub.operations.backup.copying import Copying
@@ -158,6 +159,7 @@ def settle(point: Point, lost: list[str]) -> None:
         gone = Blob.objects.filter(state__in=[State.CONDEMNED, State.LEAVING])
         gone.update(state=State.GONE)
         Blob.objects.filter(key__in=lost, state=State.PROVEN).update(state=State.DAMAGED)
+        ledger.forget_counts()
         trail.record("site.restored", kind="site", by=None, point=point.name, lost=len(lost))
 
 
