@@ -107,6 +107,13 @@ DAMAGED = Counter(
     registry=REGISTRY,
 )
 
+# ── the ledger ──
+LEDGER_CORRECTED = Counter(
+    "shub_ledger_corrections",
+    "How often a recount found the ledger of an entity, or of the site, wrong.",
+    registry=REGISTRY,
+)
+
 # What sweeps count and add up in the database, and what nobody else counts.
 SWEPT_ONLY = frozenset(
     {
@@ -116,6 +123,7 @@ SWEPT_ONLY = frozenset(
         "shub_reread_blobs",
         "shub_reread_bytes",
         "shub_blobs_found_damaged",
+        "shub_ledger_corrections",
     }
 )
 SWEPT = SWEPT_ONLY | {

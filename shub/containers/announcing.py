@@ -9,7 +9,7 @@ from django.db import transaction
 
 from shub.accounts.callers import Caller
 from shub.audit import trail
-from shub.containers import blobs, namespaces, tagging, usage
+from shub.containers import blobs, ledger, namespaces, tagging, usage
 from shub.containers.admission import check_not_frozen
 from shub.containers.models import Container, Image
 from shub.containers.permissions import Scope, containers_visible_to
@@ -74,6 +74,10 @@ def link(image: Image, *, by: Caller) -> None:
             by=by,
             size=blob.size,
         )
+        if ledger.balance(entity.pk, [image.digest]).is_over:
+            # Others have taken the room since it was looked at.
+            transaction.set_rollback(True)
+            image.blob = None
 
 
 def _readable_equal(image: Image, *, by: Caller) -> Image | None:

@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from shub import retrying
-from shub.containers import pausing
+from shub.containers import ledger, pausing
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.rows import first
 from shub.storage import object_store
@@ -134,8 +134,12 @@ def _write_leaving(condemned: Sequence[Blob]) -> list[Blob]:
 
 
 def _write_gone(leaving: Sequence[Blob]) -> None:
-    left = Blob.objects.filter(pk__in=[blob.pk for blob in leaving], state=State.LEAVING)
-    left.update(state=State.GONE)
+    """leaving → gone: from now on the bytes count for nobody."""
+    locked = Blob.objects.select_for_update().order_by("pk")
+    with transaction.atomic():
+        left = list(locked.filter(pk__in=[blob.pk for blob in leaving], state=State.LEAVING))
+        Blob.objects.filter(pk__in=[blob.pk for blob in left]).update(state=State.GONE)
+        ledger.change_site(stored=-sum(blob.size for blob in left))
 
 
 def _wait_for_others(digest: str) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from shub.accounts.callers import NOBODY, Caller
 from shub.audit import trail
-from shub.containers import blobs, images, tagging
+from shub.containers import blobs, images, ledger, tagging
 from shub.containers.admission import check_may_delete, check_may_remove, check_not_frozen
 from shub.containers.models import (
     Blob,
@@ -156,12 +156,14 @@ def _remove_image(found: Image, *, by: Caller) -> None:
     _check_still_not_frozen(image)
     tagging.check_no_frozen_tag(image)
     take_out(image, action="image.removed", until=kept_until(), by=by)
+    ledger.balance(image.container.collection.entity_id, [image.digest])
 
 
 def _remove_retired(found: Image) -> None:
     image = locked(found)
     if image is not None:
         take_out(image, action="image.removed", by=NOBODY)
+        ledger.balance(image.container.collection.entity_id, [image.digest])
 
 
 def locked(found: Image) -> Image | None:
@@ -227,6 +229,7 @@ def _remove_place(place: Container | Collection, *, by: Caller) -> None:
         by=by,
         images=_images_of(place).count(),
     )
+    ledger.balance_place(place)
 
 
 def _check_may_take(thing: Image | Container | Collection, *, by: Caller) -> None:

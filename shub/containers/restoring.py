@@ -17,10 +17,9 @@ from django.db.models.functions import Coalesce, Now
 from shub.accounts.callers import NOBODY, Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
-from shub.containers import blobs, former_names, images, tagging, usage
+from shub.containers import blobs, former_names, images, ledger, tagging, usage
 from shub.containers.admission import check_not_frozen, check_writable
 from shub.containers.models import (
-    Blob,
     Collection,
     Container,
     Image,
@@ -168,8 +167,7 @@ def restore_image(*, public_id: str, by: Caller | None) -> RestoredImage:
     removed = _find(_every(IMAGE), public_id, by=by)
     check_writable()
     check_not_frozen(removed.container)
-    entity = _entity_of(removed)
-    usage.check_room_to_return(entity, Blob.objects.filter(pk=removed.blob_id), by=by)
+    _count_before(removed)
     done: list[RestoredImage] = []
 
     def restore() -> None:
@@ -238,6 +236,8 @@ def _restore_image(found: RemovedImage, *, by: Caller | None) -> RestoredImage:
         tags_taken=[tag for tag in wanted if tag not in meant],
     )
     _record("restored", found, by=by, tags_taken=len(outcome.tags_taken), image=image.public_id)
+    entity = _entity_of(found)
+    usage.check_return(ledger.balance(entity.pk, [image.digest]), entity, by=by)
     return outcome
 
 
@@ -265,7 +265,7 @@ def _image_again(removed: RemovedImage) -> Image:
 def _restore_place(kind: str, public_id: str, *, by: Caller | None) -> Any:
     place = _find(_every(kind), public_id, by=by)
     check_writable()
-    usage.check_room_to_return(_entity_of(place), _blobs_of(place), by=by)
+    _count_before(place)
     try:
         in_transaction(partial(_bring_place_back, place, by=by))
     except IntegrityError:
@@ -284,6 +284,7 @@ def _bring_place_back(place: Any, *, by: Caller | None) -> None:
     place.save(update_fields=["removed_at", "removed_by", "kept_until"])
     former_names.take_over(place)
     _record("restored", place, by=by)
+    usage.check_return(ledger.balance_place(place), _entity_of(place), by=by)
 
 
 def _is_kept(row: Thing) -> bool:
@@ -291,13 +292,9 @@ def _is_kept(row: Thing) -> bool:
     return _same(row).filter(kept_until__gt=Now()).exists()
 
 
-def _blobs_of(place: Container | Collection) -> QuerySet[Blob]:
-    """The bytes that would be there again."""
-    if isinstance(place, Container):
-        inside = Image.objects.filter(container=place)
-    else:
-        inside = Image.objects.filter(not_removed("container"), container__collection=place)
-    return Blob.objects.filter(pk__in=inside.filter(blob__isnull=False).values("blob"))
+def _count_before(thing: Thing) -> None:
+    """What was counted before says what is new to the entity when the thing is back."""
+    ledger.usage_of(_entity_of(thing).pk)
 
 
 # ── for good ──

@@ -1,17 +1,21 @@
-"""Usage: how much is stored for whom, and how much may be."""
+"""Usage: how much is stored for whom, and how much may be.
+
+What is stored, and promised, is read from the ledger's rows (`shub.containers.ledger`).
+"""
 
 import re
 from dataclasses import dataclass
+from typing import Any, NoReturn, Self
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet, Sum
 
 from shub.accounts.administrators import check_administrator, check_sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
 from shub.audit import trail
-from shub.containers.models import Blob, Image, not_removed
+from shub.containers import ledger
+from shub.containers.models import Charge, SiteUsage
 from shub.containers.permissions import may_push
 from shub.errors import Invalid, NotFound, OverQuota
 from shub.names import folded
@@ -23,42 +27,43 @@ UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 # The most that the database's column holds.
 MOST_BYTES = 2**63 - 1
 
-# Bytes that several images of an entity share count once; what was removed does not count.
+# Those that store the most first; then those that never stored anything and have no row yet. Read
+# by an index as far as the page goes.
 BY_ENTITY = """
-SELECT entity.*, COALESCE(kept.bytes, 0) AS used
-FROM accounts_entity AS entity
-LEFT JOIN (
-    SELECT entity_id, sum(size) AS bytes
-    FROM (
-        SELECT DISTINCT collection.entity_id, image.blob_id
-        FROM containers_image AS image
-        JOIN containers_container AS container
-            ON container.id = image.container_id AND container.removed_at IS NULL
-        JOIN containers_collection AS collection
-            ON collection.id = container.collection_id AND collection.removed_at IS NULL
-        WHERE image.blob_id IS NOT NULL
-    ) AS once
-    JOIN containers_blob AS blob ON blob.id = once.blob_id
-    GROUP BY entity_id
-) AS kept ON kept.entity_id = entity.id
-ORDER BY used DESC, entity.name
-LIMIT %(count)s OFFSET %(start)s
+SELECT entity.*, listed.stored, listed.reserved
+FROM (
+    (
+        SELECT entity_id, stored_bytes AS stored, reserved_bytes AS reserved
+        FROM containers_entityusage
+        ORDER BY stored_bytes DESC, entity_id
+    )
+    UNION ALL
+    (
+        SELECT id, 0, 0 FROM accounts_entity AS newcomer
+        WHERE NOT EXISTS (
+            SELECT FROM containers_entityusage AS usage WHERE usage.entity_id = newcomer.id
+        )
+        ORDER BY id
+    )
+    LIMIT %(count)s OFFSET %(start)s
+) AS listed
+JOIN accounts_entity AS entity ON entity.id = listed.entity_id
+ORDER BY listed.stored DESC, entity.id
 """
 
 
+# ── of an entity ──
 def stored_bytes(entity: Entity) -> int:
     """The bytes of the entity's images; bytes that several of them share count once.
 
     What was removed does not count, and neither does what is in it.
     """
-    blobs = Blob.objects.filter(pk__in=_images(entity).values("blob"))
-    return int(blobs.aggregate(total=Sum("size"))["total"] or 0)
+    return ledger.usage_of(entity.pk).stored_bytes
 
 
-def _images(entity: Entity) -> QuerySet[Image]:
-    """Those with bytes."""
-    there = not_removed("container", "container__collection")
-    return Image.objects.filter(there, container__collection__entity=entity, blob__isnull=False)
+def reserved_bytes(entity: Entity) -> int:
+    """The bytes that are promised to uploads which are under way, beside those that are stored."""
+    return ledger.usage_of(entity.pk).reserved_bytes
 
 
 def quota_bytes(entity: Entity) -> int:
@@ -74,57 +79,154 @@ def quota_told_to(caller: Caller, entity: Entity) -> int:
 
 
 def has_room(entity: Entity, *, digest: str, size: int) -> bool:
-    """Whether these bytes fit into what the entity may store.
+    """Whether these bytes fit into what the entity may store, beside what is promised to others.
 
-    Bytes that the entity has already count once. Uploads that are under way do not count: two at
-    once may together go beyond the quota.
+    Bytes that the entity has already, or is promised, count once. It is true at this moment only:
+    who writes something asks once more, by `check_change`.
     """
     quota = quota_bytes(entity)
-    if not quota or stored_bytes(entity) + size <= quota:
+    if not quota:
         return True
-    return _images(entity).filter(digest=digest).exists()
+    now = ledger.usage_of(entity.pk)
+    all_together = now.stored_bytes + now.reserved_bytes
+    if all_together + size <= quota:
+        return True
+    charge = first(Charge.objects.filter(entity=entity, digest=digest))
+    if charge is None:
+        return False
+    new = 0 if charge.is_stored else max(size - charge.size, 0)
+    return not new or all_together + new <= quota
 
 
 def check_quota(entity: Entity, *, digest: str, size: int, by: Caller) -> None:
     """OverQuota unless there is room; with the figures for those who may push into the entity."""
     if not has_room(entity, digest=digest, size=size):
-        if not may_push(by, entity):
-            raise OverQuota(
-                f"The quota of {entity.name} has no room for the {size} bytes of this image. Ask a "
-                "maintainer or owner of it, or the administrator."
-            )
-        raise OverQuota(
-            f"The quota of {entity.name} is {quota_bytes(entity)} bytes: {stored_bytes(entity)} "
-            f"are used, and this image has {size}. Delete images that are not needed, or ask the "
-            "administrator for more."
-        )
+        now = ledger.usage_of(entity.pk)
+        room = Room(entity, quota_bytes(entity), now.stored_bytes, now.reserved_bytes)
+        _refuse(room, f"this image has {size}", f"the {size} bytes of this image", by=by)
 
 
-def check_room_to_return(entity: Entity, blobs: QuerySet[Blob], *, by: Caller | None) -> None:
-    """OverQuota unless there is room for these bytes of what was removed.
-
-    With the figures for those who may push into the entity, and at the server's own terminal
-    (None).
-    """
+def check_still_room(entity: Entity, *, digest: str, size: int, by: Caller) -> None:
+    """OverQuota where bytes that were promised room have none any more, since the quota was made
+    smaller: what is stored by now counts, and no other promise."""
     quota = quota_bytes(entity)
     if not quota:
         return
-    new = blobs.exclude(pk__in=_images(entity).values("blob"))
-    size = int(new.aggregate(total=Sum("size"))["total"] or 0)
-    used = stored_bytes(entity)
-    if used + size <= quota:
+    stored = ledger.usage_of(entity.pk).stored_bytes
+    if stored + size <= quota or Charge.objects.filter(
+        entity=entity, digest=digest, is_stored=True
+    ):
         return
-    if by is not None and not may_push(by, entity):
-        raise OverQuota(
-            f"The quota of {entity.name} has no room for what was removed. Ask a maintainer or "
-            "owner of it, or the administrator."
-        )
-    raise OverQuota(
-        f"The quota of {entity.name} is {quota} bytes: {used} are used, and what was removed has "
-        f"{size} besides. Delete images that are not needed, or ask the administrator for more."
+    room = Room(entity, quota, stored, reserved=0)
+    _refuse(room, f"this image has {size}", f"the {size} bytes of this image", by=by)
+
+
+def check_change(change: ledger.Change, entity: Entity, *, size: int, by: Caller) -> None:
+    """OverQuota where an image of so many bytes made it more than may be: exact, since the change
+    was written with the entity's row locked. Whoever wrote it rolls it back."""
+    if change.is_over:
+        room = Room.before(change, entity)
+        _refuse(room, f"this image has {size}", f"the {size} bytes of this image", by=by)
+
+
+def check_return(change: ledger.Change, entity: Entity, *, by: Caller | None) -> None:
+    """The same where what was removed is there again. `by` is None for whoever is at the server's
+    own terminal."""
+    if change.is_over:
+        besides = f"what was removed has {change.more} besides"
+        _refuse(Room.before(change, entity), besides, "what was removed", by=by)
+
+
+def no_room(change: ledger.Change, size: int) -> str:
+    """Why bytes that have arrived are refused after all. Without figures: all who may push into the
+    container read it."""
+    return (
+        f"The quota of {change.entity_name} was made smaller while this image was on its way, and "
+        f"has no room for its {size} bytes any more. Ask the administrator for more, then push it "
+        "again."
     )
 
 
+@dataclass(frozen=True)
+class Room:
+    """What an entity may have, and has; bytes."""
+
+    entity: Entity
+    quota: int
+    stored: int
+    reserved: int
+
+    @classmethod
+    def before(cls, change: ledger.Change, entity: Entity) -> Self:
+        """As it was before the change."""
+        stored, reserved = (
+            change.stored - change.more_stored,
+            change.reserved - change.more_reserved,
+        )
+        return cls(entity, change.quota, stored, reserved)
+
+
+def _refuse(room: Room, has: str, what: str, *, by: Caller | None) -> NoReturn:
+    """OverQuota, with the figures for those who may push into the entity, and at the terminal."""
+    name = room.entity.name
+    if by is not None and not may_push(by, room.entity):
+        raise OverQuota(
+            f"The quota of {name} has no room for {what}. Ask a maintainer or owner of it, or the "
+            "administrator."
+        )
+    promised = f", {room.reserved} are promised to uploads under way" if room.reserved else ""
+    raise OverQuota(
+        f"The quota of {name} is {room.quota} bytes: {room.stored} are used{promised}, and {has}. "
+        "Delete images that are not needed, or ask the administrator for more."
+    )
+
+
+# ── of the site ──
+def bytes_of_the_site() -> int:
+    """The bytes that the store holds for this site: of every blob that is not gone. What several
+    images share counts once; what is kept for a while after its removal counts too."""
+    return ledger.site().stored_bytes
+
+
+def has_site_room(size: int) -> bool:
+    """Whether the site may take so many bytes more, beside what is promised to uploads."""
+    bound = settings.SITE_QUOTA_BYTES
+    if not bound:
+        return True
+    now = ledger.site()
+    return now.stored_bytes + now.reserved_bytes + size <= bound
+
+
+def check_site_room(size: int) -> None:
+    """OverQuota where the site has no room for an image of so many bytes. True at this moment: who
+    writes something asks once more, by `check_site_change`."""
+    if not has_site_room(size):
+        _refuse_by_site(size)
+
+
+def check_site_change(now: SiteUsage, *, size: int) -> None:
+    """OverQuota where an image of so many bytes made it more than may be: exact, since it was
+    written with the site's row locked. Whoever wrote it rolls it back."""
+    if 0 < settings.SITE_QUOTA_BYTES < now.stored_bytes + now.reserved_bytes:
+        _refuse_by_site(size)
+
+
+def check_still_site_room(size: int) -> None:
+    """OverQuota where the site has no room any more for bytes that were promised it, since its
+    quota was made smaller: what is stored by now counts, and no other promise."""
+    bound = settings.SITE_QUOTA_BYTES
+    if bound and ledger.site().stored_bytes + size > bound:
+        _refuse_by_site(size)
+
+
+def _refuse_by_site(size: int) -> NoReturn:
+    raise OverQuota(
+        f"This registry has no room for the {size} bytes of this image: all that its images may "
+        "take together is used, or promised to uploads under way. Ask the administrator."
+    )
+
+
+# ── as people write it ──
 def quota_written(written: str) -> int | None:
     """Bytes of a quota as people write it: 0 for no bound, None for the site's default.
 
@@ -144,6 +246,7 @@ def quota_written(written: str) -> int | None:
     return int(found[1]) * unit
 
 
+# ── for administrators ──
 @dataclass(frozen=True)
 class Used:
     """What an entity stores and may store: bytes; 0: there is no bound."""
@@ -151,6 +254,8 @@ class Used:
     entity: Entity
     bytes: int
     quota: int
+    reserved: int = 0
+    """Promised to uploads that are under way."""
 
     @property
     def percent(self) -> int:
@@ -160,17 +265,11 @@ class Used:
 
 def by_entity(*, by: Caller, start: int = 0, count: int) -> list[Used]:
     """The entities from the `start`th on, those that store the most first. For administrators and
-    auditors. One query, which reads all images: its cost is that of a count of them.
+    auditors. One query.
     """
     check_sees_everything(by)
-    entities = Entity.objects.raw(BY_ENTITY, {"start": start, "count": count})
-    return [Used(entity, int(entity.used), quota_bytes(entity)) for entity in entities]  # type: ignore[attr-defined]
-
-
-def bytes_of_the_site() -> int:
-    """The bytes of all proven blobs: what several images share counts once."""
-    proven = Blob.objects.filter(state=Blob.State.PROVEN)
-    return int(proven.aggregate(total=Sum("size"))["total"] or 0)
+    entities: Any = Entity.objects.raw(BY_ENTITY, {"start": start, "count": count})
+    return [Used(each, each.stored, quota_bytes(each), each.reserved) for each in entities]
 
 
 def set_quota(*, name: str, quota: int | None, by: Caller | None) -> Entity:

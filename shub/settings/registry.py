@@ -48,6 +48,11 @@ DEFAULT_PRIVATE = env.boolean("DEFAULT_PRIVATE", False)
 #: own; 0: no bound.
 DEFAULT_QUOTA_BYTES = env.integer("DEFAULT_QUOTA_BYTES", 0)
 
+#: How many bytes the store may hold for this registry, all together: those of images, of what was
+#: removed and is kept, and those that uploads under way have announced; 0: no bound. What is
+#: beyond is [refused](../how-to/quotas.md) when a push begins.
+SITE_QUOTA_BYTES = env.integer("SITE_QUOTA_BYTES", 0)
+
 #: How long a client is kept waiting for the verification of what it sent.
 VERIFY_WAIT_SECONDS = env.integer("VERIFY_WAIT_SECONDS", 45)
 #: How many clients may wait so at once in one server process; the next are told that their image

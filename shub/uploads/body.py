@@ -15,8 +15,6 @@ from shub.storage import Part, object_store
 from shub.uploads import ending, joining, multipart
 from shub.uploads.models import Upload
 
-State = Upload.State
-
 
 class Readable(Protocol):
     """Bytes that arrive."""
@@ -44,8 +42,7 @@ def receive(upload: Upload, content: Readable) -> None:
         pushable_image(upload.announced_id, by=by)
         joining.hand_over(upload, parts, by=by)
     except BaseException:
-        if Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(state=State.ABORTED):
-            ending.drop_parts(upload)
+        ending.abort(upload)
         raise
     if not upload.is_handed_over:
         ending.refuse_ended(upload)

@@ -9,6 +9,7 @@ from shub.audit import trail
 from shub.containers.models import Image
 from shub.errors import Conflict, Unavailable
 from shub.storage import object_store
+from shub.uploads import reserving
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,19 @@ def refuse(upload: Upload, reason: str) -> None:
             write_refusal(upload)
             drop_claim(upload)
             upload.save(update_fields=["image"])
+            reserving.end_unsent(upload)
     drop_parts(upload)
+
+
+def abort(upload: Upload) -> bool:
+    """open → aborted, and what came of it is dropped; whether it was open."""
+    with transaction.atomic():
+        aborted = Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(state=State.ABORTED)
+        if aborted:
+            reserving.end_unsent(upload)
+    if aborted:
+        drop_parts(upload)
+    return bool(aborted)
 
 
 def write_refusal(upload: Upload) -> None:

@@ -11,7 +11,7 @@ from shub.containers import usage
 from shub.containers.models import Blob
 from shub.errors import Invalid
 from shub.storage import IncompleteParts, NoSuchObject, Part, object_store
-from shub.uploads import ending
+from shub.uploads import ending, reserving
 from shub.uploads.models import Upload
 
 State = Upload.State
@@ -23,11 +23,12 @@ CHANNEL = "shub_uploads"
 def hand_over(upload: Upload, parts: Sequence[Part], *, by: Caller) -> None:
     """Have the parts joined and verified: all of them are there, in order.
 
-    OverQuota when others have used up the room since the upload began. Of several callers one
-    joins; to the others the upload shows what becomes of it.
+    OverQuota when a quota was made smaller since the upload began, and others have the room. Of
+    several callers one joins; to the others the upload shows what becomes of it.
     """
     entity = upload.container.collection.entity
-    usage.check_quota(entity, digest=upload.digest, size=upload.size, by=by)
+    usage.check_still_room(entity, digest=upload.digest, size=upload.size, by=by)
+    usage.check_still_site_room(upload.size)
     if start_joining(upload, parts):
         join(upload)
 
@@ -102,6 +103,7 @@ def take_over(upload: Upload, *, stored_size: int, settling: timedelta) -> None:
                 ending.write_refusal(row)
                 ending.drop_claim(row)
             row.save()
+            reserving.arrive(row)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
     upload.refresh_from_db()

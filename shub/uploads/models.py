@@ -36,6 +36,9 @@ class Upload(Retried):
 
     ENDED = (State.DONE, State.REFUSED, State.EXPIRED, State.ABORTED)
 
+    # The bytes may still come, or are being proven: room is kept for them.
+    UNDER_WAY = (State.OPEN, State.JOINING, State.VERIFYING)
+
     # All of it was sent, and nothing is known to be wrong with it.
     ARRIVED = (State.JOINING, State.VERIFYING, State.DONE)
 
@@ -128,6 +131,12 @@ class Upload(Retried):
                 fields=["state", "active_at"],
                 condition=Q(state__in=["open", "joining", "verifying"]),
                 name="upload_under_way",
+            ),
+            # Who else is sending the same bytes? Asked at each end of an upload.
+            models.Index(
+                fields=["digest"],
+                condition=Q(state__in=["open", "joining", "verifying"]),
+                name="upload_under_way_digest",
             ),
             models.Index(
                 fields=["announced_id"], condition=Q(state="refused"), name="upload_refused"

@@ -19,7 +19,7 @@ from shub.errors import Conflict, Invalid, OverQuota
 from shub.rows import first
 from shub.storage import NoSuchObject, Part, object_store
 from shub.storage.keys import blob_key
-from shub.uploads import ending, joining
+from shub.uploads import ending, joining, reserving
 from shub.uploads.models import Upload
 from shub.uploads.parts import (
     BODY_PART_BYTES,
@@ -53,7 +53,10 @@ def begin(
     by: Caller,
     sha256: str = "",
 ) -> Upload:
-    """Begin to send the image. Several uploads of one image may be open at once."""
+    """Begin to send the image. Several uploads of one image may be open at once.
+
+    OverQuota where there is no room for it beside what is stored and what is under way.
+    """
     image = pushable_image(image_id, by=by)
     if sha256 and sha256 != image.digest:
         raise Invalid(
@@ -62,6 +65,7 @@ def begin(
         )
     check_size(size, kind)
     usage.check_quota(image.container.collection.entity, digest=image.digest, size=size, by=by)
+    usage.check_site_room(size)
     check_room(size)
     upload = Upload(
         container=image.container,
@@ -79,7 +83,11 @@ def begin(
     # The store first: parts without a row are found and dropped by the sweep, a row without an
     # upload in the store would be a lie.
     upload.store_id = object_store().start_parts(upload.key)
-    upload.save(force_insert=True)
+    try:
+        reserving.begin(upload, by=by)
+    except OverQuota:
+        ending.drop_parts(upload)
+        raise
     request_ids.follow(upload.public_id)
     log.info(
         "Upload %s of image %s begins: %d bytes, %s.",
@@ -242,7 +250,8 @@ def check_single_size(upload: Upload, part: Part) -> None:
 def abort(*, image_id: str, upload_id: str, by: Caller) -> None:
     """Give the upload up, and its parts. Again is no error; too late is a Conflict."""
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
-    Upload.objects.filter(pk=upload.pk, state=State.OPEN).update(state=State.ABORTED)
+    if ending.abort(upload):
+        return
     upload.refresh_from_db()
     if upload.state not in {State.ABORTED, State.EXPIRED}:
         raise Conflict("The upload is already complete: there is nothing left to abort.")

@@ -16,12 +16,12 @@ from django.utils import timezone
 
 from shub.accounts import standing
 from shub.audit import keeping
-from shub.containers import blobs, damage, downloads, dropping, pausing, removal
+from shub.containers import blobs, damage, downloads, dropping, ledger, pausing, removal
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
 from shub.storage.keys import is_blob_key
-from shub.uploads import joining
+from shub.uploads import joining, reserving
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ def housekeeping(is_over: Callable[[], bool] = lambda: False) -> None:
         drop_idle_claims,
         drop_unknown_parts,
         downloads.sum_up,
+        ledger.recount_due,
         keeping.drop_old,
         standing.drop_ended_sessions,
     )
@@ -133,9 +134,7 @@ def resume_joining() -> int:
 
 def expire_idle() -> int:
     """open → expired, where nothing has happened for UPLOAD_IDLE_HOURS."""
-    return Upload.objects.filter(state=State.OPEN, active_at__lt=idle_since()).update(
-        state=State.EXPIRED
-    )
+    return reserving.expire(Upload.objects.filter(active_at__lt=idle_since()))
 
 
 def drop_left_parts() -> int:
@@ -163,7 +162,7 @@ def drop_removed() -> int:
     containers = dropping.containers_past()
     if containers.exists():
         into_it = Upload.objects.filter(container__in=containers.values("pk"))
-        into_it.filter(state=State.OPEN).update(state=State.EXPIRED)
+        reserving.expire(into_it)
         ended = into_it.filter(state__in=Upload.ENDED, store_id="").order_by("id")
         keys = list(ended.values_list("pk", flat=True)[: dropping.BATCH])
         Upload.objects.filter(pk__in=keys).delete()

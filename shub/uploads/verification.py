@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from shub import metrics, request_ids
 from shub.audit import trail
-from shub.containers import blobs, damage, tagging
+from shub.containers import blobs, damage, tagging, usage
 from shub.containers.models import Blob, Container, Image
 from shub.containers.permissions import may_still_push
 from shub.errors import Unavailable
@@ -26,6 +26,7 @@ from shub.rows import first, is_deadlock
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.storage import NoSuchObject
 from shub.storage.reading import read_and_hash
+from shub.uploads import reserving
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
 from shub.uploads.joining import CHANNEL
 from shub.uploads.models import Upload
@@ -178,15 +179,14 @@ def settle(upload: Upload, finding: Finding) -> None:
         row = Upload.objects.select_for_update().get(pk=upload.pk)
         if row.lease != upload.lease or row.state != State.VERIFYING or row.blob is None:
             raise LeaseLost
-        fault = finding.fault or fault_since_sent(row)
-        if fault or finding.facts is None:
-            refuse(row, row.blob, fault)
-        else:
-            accept(row, row.blob, finding.facts)
-        row.lease = ""
-        row.leased_until = None
         row.verified_bytes = finding.size
-        row.save()
+        fault = finding.fault or fault_since_sent(row)
+        if not fault and finding.facts is not None:
+            fault = accept_if_room(row, row.blob, finding.facts)
+        if fault:
+            refuse(row, row.blob, fault)
+            give_back(row)
+            reserving.settle(row)
     metrics.VERIFIED.labels(row.state).inc()
     log.info(
         "Upload %s of %d bytes into %s: %s.",
@@ -212,6 +212,26 @@ def fault_since_sent(upload: Upload) -> str:
     if not may_still_push(upload.pusher, container):
         return f"Whoever sent this image may no longer push into {container}."
     return ""
+
+
+def accept_if_room(upload: Upload, blob: Blob, facts: Facts) -> str:
+    """verifying → done, and the entity pays for it; where its quota was made smaller meanwhile, and
+    others have the room, nothing is changed, and the answer says why."""
+    with transaction.atomic():
+        accept(upload, blob, facts)
+        give_back(upload)
+        change = reserving.settle(upload)
+        if not change.is_over:
+            return ""
+        transaction.set_rollback(True)
+    return usage.no_room(change, blob.size)
+
+
+def give_back(upload: Upload) -> None:
+    """Save the upload as it has become, and nobody's."""
+    upload.lease = ""
+    upload.leased_until = None
+    upload.save()
 
 
 def accept(upload: Upload, blob: Blob, facts: Facts) -> None:

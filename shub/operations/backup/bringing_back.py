@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from shub import migrating
 from shub.audit import trail
+from shub.containers import ledger
 from shub.containers.models import Blob, CollectionPause
 from shub.operations.backup import database, programs
 from shub.operations.backup.copying import Copying
@@ -163,6 +164,7 @@ def settle(point: Point, lost: list[str]) -> None:
             damaged_at=Now(),
             damage=f"The backup {point.name}, which was brought back, did not have these bytes.",
         )
+        ledger.forget_counts()
         trail.record("site.restored", kind="site", by=None, point=point.name, lost=len(lost))
 
 

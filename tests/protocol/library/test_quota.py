@@ -65,7 +65,28 @@ def test_the_same_bytes_count_once(mara: Person) -> None:
     assert wire(mara).announce("mara/tools/copy", CONTENT)["uploaded"] is True
 
 
-def test_room_that_others_took_meanwhile_is_missed_at_completion(mara: Person) -> None:
+def test_room_is_kept_for_an_upload_from_its_beginning(mara: Person, store: ObjectStore) -> None:
+    give(mara, len(CONTENT))
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    upload = client.begin_parts(image["id"], len(CONTENT))["uploadID"]
+    other = sif_bytes(seed=2)
+    start = f"/v2/imagefile/{client.announce('mara/tools/other', other)['id']}"
+    refused = client.post(start, {"filesize": len(other)})
+    assert (refused.status, f"{len(CONTENT)} are promised" in refused.message) == (507, True)
+    # The same bytes, on their way elsewhere in the entity, are paid once.
+    copy = client.announce("mara/tools/copy", CONTENT)
+    client.begin_single(copy["id"], CONTENT)
+    assert len(open_parts(store)) == 2
+    for each in (image, copy):
+        abort = f"/v2/imagefile/{each['id']}/_multipart_abort"
+        for found in Upload.objects.filter(image__public_id=each["id"]):
+            assert client.put(abort, {"uploadID": found.public_id}).status == 200
+    assert upload
+    assert client.post(start, {"filesize": len(other)}).status == 200
+
+
+def test_room_that_is_there_no_more_is_missed_at_completion(mara: Person) -> None:
     give(mara, len(CONTENT))
     client = wire(mara)
     image = client.announce(PATH, CONTENT)
@@ -74,7 +95,9 @@ def test_room_that_others_took_meanwhile_is_missed_at_completion(mara: Person) -
     etag = send(client.part_address(image["id"], upload, 1, CONTENT), CONTENT).etag
     size = len(CONTENT)
     late = body.begin(image_id=image["id"], size=size, by=mara.client)
+    give(mara, None)
     client.push("mara/tools/other", sif_bytes(seed=2))
+    give(mara, len(CONTENT))
     assert client.complete_single(image["id"]).status == 507
     assert client.complete_parts(image["id"], upload, [etag]).status == 507
     assert Image.objects.filter(blob__isnull=False).count() == 1
