@@ -30,10 +30,8 @@ KEPT = Q(state=State.CONDEMNED, kept_until__gt=Now())
 # Nobody has them, and the store does, or may.
 STORED_FOR_NOBODY = (State.CONDEMNED, State.LEAVING)
 
-# To be removed: those that are leaving go on, whatever was said before.
-NOT_KEPT = Q(state=State.LEAVING) | Q(
-    Q(kept_until__isnull=True) | Q(kept_until__lte=Now()), state=State.CONDEMNED
-)
+# To be removed. What leaves is kept no longer.
+NOT_KEPT = Q(Q(kept_until__isnull=True) | Q(kept_until__lte=Now()), state__in=STORED_FOR_NOBODY)
 
 
 def prove(blob: Blob) -> Blob:

@@ -1,14 +1,15 @@
 """Resuming: a push that begins again after a failure takes over what the store has already.
 
-Clients know nothing of their earlier tries: they ask whether an image is there, and send all of it
-or nothing. So one whose parts have all arrived is handed over when it is announced again, and
-nothing is sent; of others, what was left is dropped when it is begun anew.
+Clients know nothing of their earlier tries: they ask whether an image is there, announce it where
+it is not, and send all of it or nothing. So one whose parts have all arrived is handed over when it
+is announced again, and nothing is sent; of others, what was left is dropped when it is begun anew.
 """
 
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from shub import request_ids
@@ -40,13 +41,21 @@ def resume(image: Image, *, by: Caller) -> Upload | None:
     The image's claim may have gone with a refusal then. The store is asked only where the caller
     has an open upload of the image.
     """
-    open_ones = image.uploads.filter(created_by=by.user, state=State.OPEN).order_by("-id")
-    for upload in open_ones[:MOST_LOOKED_AT]:
+    for upload in _open(image, by=by).order_by("-id")[:MOST_LOOKED_AT]:
         upload.container = image.container
         parts = all_parts(upload)
         if parts and _hand_over(upload, parts, by=by):
             return wait_for_verdict(upload)
     return None
+
+
+def has_open(image: Image, *, by: Caller) -> bool:
+    """Whether the caller has begun to send the image, and nobody has said that it is complete."""
+    return by.user is not None and _open(image, by=by).exists()
+
+
+def _open(image: Image, *, by: Caller) -> QuerySet[Upload]:
+    return image.uploads.filter(created_by=by.user, state=State.OPEN)
 
 
 def all_parts(upload: Upload) -> list[Part]:

@@ -20,7 +20,7 @@ from shub.api.library.door import (
 )
 from shub.containers import announcing, images, refs, removal, tagging
 from shub.containers.models import Image
-from shub.errors import Invalid
+from shub.errors import Invalid, NotFound
 from shub.sif.layout import arch_named
 from shub.uploads import resuming
 
@@ -76,7 +76,12 @@ class ImageView(LibraryView):
     )
     def get(self, request: Request, ref: str) -> Response:
         """The image that the reference means to this caller."""
-        image = images.find_image(refs.parse(ref), arch=asked_arch(request), by=caller(request))
+        by = caller(request)
+        image = images.find_image(refs.parse(ref), arch=asked_arch(request), by=by)
+        if not image.is_proven and resuming.has_open(image, by=by):
+            # A client that finds it sends it at once. One that does not announces it: then what it
+            # has sent already can be gone on with, which is nothing for a GET to do.
+            raise NotFound(f"There is no image {ref}: its bytes have not arrived.")
         return answer(image_object(image))
 
     @described(

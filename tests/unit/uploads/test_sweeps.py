@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from shub.containers.models import Blob, Image
+from shub.errors import Unavailable
 from shub.storage import ObjectStore, Part, object_store
 from shub.storage.keys import blob_key
 from shub.uploads import joining, multipart, sweeps, verification
