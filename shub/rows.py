@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
@@ -17,6 +17,9 @@ MOST_PAGES = 2_000
 # Postgres' code for the transaction that it ended so that the other can go on.
 DEADLOCK = "40P01"
 
+# Its codes for a row that another transaction had, or that took too long to come by.
+BUSY = frozenset({DEADLOCK, "55P03", "57014"})
+
 
 def first(rows: "QuerySet[Row]") -> "Row | None":
     """The row, or None. Not `.first()`: on a unique look-up its ORDER BY only costs planning."""
@@ -26,6 +29,11 @@ def first(rows: "QuerySet[Row]") -> "Row | None":
 def is_deadlock(error: OperationalError) -> bool:
     """Whether Postgres ended this transaction for another's sake: the same again will do."""
     return getattr(error.__cause__, "pgcode", None) == DEADLOCK
+
+
+def is_row_busy(error: DatabaseError | InterfaceError) -> bool:
+    """Whether another transaction was in the way of this one: the database itself is there."""
+    return getattr(error.__cause__, "pgcode", None) in BUSY
 
 
 def in_transaction(act: Callable[[], None]) -> None:

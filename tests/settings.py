@@ -30,3 +30,5 @@ VERIFY_WAIT_SECONDS = 5
 DATABASE_PATIENCE_SECONDS = 30
 # Tests look at what else is logged; those of the line itself turn it on.
 ACCESS_LOG = False
+# Most tests say what is left at once; those of keeping have days of their own.
+CONDEMNED_KEEP_DAYS = 0

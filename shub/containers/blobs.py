@@ -1,8 +1,15 @@
-"""Blobs: proven once, condemned when no row needs them, and collected: rows first, then bytes."""
+"""Blobs: proven once, condemned when no row needs them, and collected: rows first, then bytes.
+
+Between the two some are kept for a while, for as long as there is room for them.
+"""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from shub import retrying
@@ -12,6 +19,21 @@ from shub.rows import first
 from shub.storage import object_store
 
 State = Blob.State
+
+# Postgres' advisory lock of who makes room.
+ROOM_LOCK = 0x5B_06_0F_30
+
+# How many blobs are looked at in one go for room.
+CHUNK = 200
+
+# Condemned, and not to be removed yet. The database's clock counts, for all who ask.
+KEPT = Q(state=State.CONDEMNED, kept_until__gt=Now())
+
+# Nobody has them, and the store does, or may.
+STORED_FOR_NOBODY = (State.CONDEMNED, State.LEAVING)
+
+# To be removed. What leaves is kept no longer.
+NOT_KEPT = Q(Q(kept_until__isnull=True) | Q(kept_until__lte=Now()), state__in=STORED_FOR_NOBODY)
 
 
 def prove(blob: Blob) -> Blob:
@@ -23,11 +45,10 @@ def prove(blob: Blob) -> Blob:
         .first()
     )
     if earlier is not None:
-        condemn(blob)
+        condemn(blob, keep=True)
         return earlier
-    blob.state = State.PROVEN
     blob.read_at = timezone.now()
-    blob.save(update_fields=["state", "read_at"])
+    take_back(blob, State.PROVEN)
     return blob
 
 
@@ -46,9 +67,15 @@ def keep(blob: Blob) -> Blob | None:
             return None
         if Blob.objects.filter(digest=blob.digest, state=State.PROVEN).exists():
             return None
-        locked.state = State.PROVEN
-        locked.save(update_fields=["state"])
+        take_back(locked, State.PROVEN)
     return locked
+
+
+def take_back(blob: Blob, state: State) -> None:
+    """Have the locked blob in this state, and kept no longer for a while only."""
+    blob.state, blob.kept_until = state, None
+    retrying.clear(blob)
+    blob.save(update_fields=["state", "kept_until", "read_at", *retrying.FIELDS])
 
 
 def release(blob_id: int) -> None:
@@ -62,10 +89,74 @@ def release(blob_id: int) -> None:
         condemn(blob)
 
 
-def condemn(blob: Blob) -> None:
-    """No row needs these bytes: the sweep removes them."""
+def condemn(blob: Blob, *, keep: bool = False) -> None:
+    """No row needs these bytes: the sweep removes them; `keep`: after CONDEMNED_KEEP_DAYS, as long
+    as there is room."""
+    days = settings.CONDEMNED_KEEP_DAYS if keep else 0
     blob.state = State.CONDEMNED
-    blob.save(update_fields=["state"])
+    Blob.objects.filter(pk=blob.pk).update(
+        state=State.CONDEMNED, kept_until=Now() + timedelta(days=days) if days else None
+    )
+    if days:
+        blob.refresh_from_db(fields=["kept_until"])
+
+
+def spare_copies(digest: str, *, size: int) -> QuerySet[Blob]:
+    """Condemned bytes that may be those of this digest, the last to come first: they are still in
+    the store. Not all were read: of what was refused, the digest is what somebody claimed."""
+    return Blob.objects.filter(digest=digest, size=size, state=State.CONDEMNED).order_by("-id")
+
+
+# ── making room ──
+def make_room(missing: int) -> bool:
+    """End the keeping of condemned bytes, those condemned first, until so many are on their way
+    out; whether there are so many. Where there are not, all are kept: it would help nobody.
+
+    The sweep removes them when it tidies next; while a backup holds them, there is no room to make.
+    Never within a transaction that may be rolled back.
+    """
+    with transaction.atomic(durable=True):
+        missing -= _bytes_on_their_way_out()
+        kept = int(Blob.objects.filter(KEPT).aggregate(total=Sum("size"))["total"] or 0)
+        if pausing.current() is not None or kept < missing:
+            return False
+        _end_oldest(missing)
+    return True
+
+
+def keep_less(missing: int) -> None:
+    """The same as far as it goes: there may be less."""
+    with transaction.atomic(durable=True):
+        _end_oldest(missing - _bytes_on_their_way_out())
+
+
+def _bytes_on_their_way_out() -> int:
+    """What goes in any case. Of several who find no room at once, the later ones wait here, and
+    count what the first one has ended."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROOM_LOCK])
+    return int(Blob.objects.filter(NOT_KEPT).aggregate(total=Sum("size"))["total"] or 0)
+
+
+def _end_oldest(missing: int) -> None:
+    kept = Blob.objects.filter(KEPT).order_by("kept_until", "id")
+    while missing > 0 and (oldest := list(kept[:CHUNK])):
+        for blob in oldest:
+            if missing > 0:
+                missing -= _end_keeping(blob)
+
+
+def _end_keeping(blob: Blob) -> int:
+    """How many bytes go for that; 0 where it was taken back meanwhile."""
+    ended = Blob.objects.filter(KEPT, pk=blob.pk).update(kept_until=Now())
+    return blob.size if ended else 0
+
+
+# ── collecting ──
+def to_collect() -> QuerySet[Blob]:
+    """What is to be removed now: condemned and kept no longer, or leaving, and not to be retried
+    later."""
+    return Blob.objects.filter(NOT_KEPT, retrying.due()).order_by("id")
 
 
 def recover(blob: Blob) -> Blob | None:
@@ -87,19 +178,13 @@ def recover(blob: Blob) -> Blob | None:
     return locked
 
 
-def spare_copies(digest: str) -> list[Blob]:
-    """Condemned blobs that claim this digest and whose bytes have not begun to leave, the newest
-    first. Nobody vouches for them: the caller reads them."""
-    return list(Blob.objects.filter(digest=digest, state=State.CONDEMNED).order_by("-id"))
-
-
 def collect(blob: Blob) -> None:
     """Remove a condemned blob's bytes from the store, then say that they are gone.
 
     Before the store is asked the row says that they are leaving: from then on nobody takes them
     back. Whoever is killed in between leaves a row that the next sweep goes on with.
 
-    Nothing happens while the collection is paused.
+    Nothing happens while the blob is kept, or the collection is paused.
     """
     collect_all([blob])
 
@@ -123,13 +208,10 @@ def _write_leaving(condemned: Sequence[Blob]) -> list[Blob]:
     with transaction.atomic(durable=True):
         if pausing.holds_collection():
             return []
-        leaving = list(
-            locked.filter(
-                pk__in=[blob.pk for blob in condemned],
-                state__in=[State.CONDEMNED, State.LEAVING],
-            )
+        leaving = list(locked.filter(NOT_KEPT, pk__in=[blob.pk for blob in condemned]))
+        Blob.objects.filter(pk__in=[blob.pk for blob in leaving]).update(
+            state=State.LEAVING, kept_until=None
         )
-        Blob.objects.filter(pk__in=[blob.pk for blob in leaving]).update(state=State.LEAVING)
     return leaving
 
 
@@ -138,7 +220,9 @@ def _write_gone(leaving: Sequence[Blob]) -> None:
     locked = Blob.objects.select_for_update().order_by("pk")
     with transaction.atomic():
         left = list(locked.filter(pk__in=[blob.pk for blob in leaving], state=State.LEAVING))
-        Blob.objects.filter(pk__in=[blob.pk for blob in left]).update(state=State.GONE)
+        Blob.objects.filter(pk__in=[blob.pk for blob in left]).update(
+            state=State.GONE, **retrying.CLEARED
+        )
         ledger.change_site(stored=-sum(blob.size for blob in left))
 
 

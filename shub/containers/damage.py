@@ -113,7 +113,7 @@ def proven_beside(blob: Blob) -> Blob | None:
 
 def _prove_spare(blob: Blob) -> Blob | None:
     """A duplicate that was condemned, read, right, and taken back; None where there is none."""
-    for spare in blobs.spare_copies(blob.digest):
+    for spare in blobs.spare_copies(blob.digest, size=blob.size):
         if spare.pk == blob.pk or spare.size != blob.size or not _reads_right(spare):
             continue
         with transaction.atomic(durable=True):

@@ -11,6 +11,7 @@ from functools import partial
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from shub import retrying
 from shub.accounts.callers import NOBODY
 from shub.audit import trail
 from shub.containers import blobs, images, removal
@@ -42,15 +43,16 @@ def drop_images() -> int:
     containers = containers_past()
     due = RemovedImage.objects.filter(PAST | Q(container__in=containers.values("pk")))
     count = 0
+    due = due.filter(retrying.due())
     for removed in due.select_related("blob", images.PARENTS).order_by("id")[:BATCH]:
-        in_transaction(partial(_drop_removed, removed))
-        count += 1
+        count += retrying.attempt(removed, partial(in_transaction, partial(_drop_removed, removed)))
     if not containers.exists():
         return count  # as nearly always: the query below is not for nothing
-    inside = Image.objects.filter(container__in=containers.values("pk"))
+    inside = Image.objects.filter(container__in=containers.filter(retrying.due()).values("pk"))
     for image in inside.select_related("blob", images.PARENTS).order_by("id")[:BATCH]:
-        in_transaction(partial(_drop_image, image))
-        count += 1
+        # It stands on the container, which cannot go before its images.
+        drop = partial(in_transaction, partial(_drop_image, image))
+        count += retrying.attempt(image.container, drop)
     return count
 
 
@@ -60,16 +62,16 @@ def drop_places() -> int:
     Up to a batch of each.
     """
     empty = containers_past().filter(
-        images__isnull=True, removed_images__isnull=True, uploads__isnull=True
+        retrying.due(), images__isnull=True, removed_images__isnull=True, uploads__isnull=True
     )
     count = 0
     for container in empty.select_related("collection__entity").order_by("id")[:BATCH]:
-        in_transaction(partial(_drop_container, container))
-        count += 1
-    emptied = _collections_past().filter(containers__isnull=True)
+        drop = partial(in_transaction, partial(_drop_container, container))
+        count += retrying.attempt(container, drop)
+    emptied = _collections_past().filter(retrying.due(), containers__isnull=True)
     for collection in emptied.select_related("entity").order_by("id")[:BATCH]:
-        in_transaction(partial(_drop_collection, collection))
-        count += 1
+        drop = partial(in_transaction, partial(_drop_collection, collection))
+        count += retrying.attempt(collection, drop)
     return count
 
 

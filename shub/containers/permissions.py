@@ -269,6 +269,24 @@ def containers_visible_to(caller: Caller, scope: str = ANY_SCOPE) -> QuerySet[Co
     return there.filter(seen["public",] | (bound & (seen["public", "internal"] | with_a_role)))
 
 
+def containers_pushable_by(caller: Caller) -> QuerySet[Container]:
+    """Those that `may_push` says yes to."""
+    covered = _covered(caller, Scope.PUSH)
+    if covered is None or caller.known.is_auditor:
+        return Container.objects.none()
+    user = caller.known
+    granted = grants_of(user).filter(role__gte=Role.WRITER)
+    with_role = Q(user=user) | Q(team__in=teams_of(user))
+    with_role |= Q(pk__in=granted.filter(entity__isnull=False).values("entity"))
+    if user.is_administrator:
+        with_role |= Q(user__isnull=True, team__isnull=True)
+    entities = Entity.objects.filter(with_role, retired_at__isnull=True)
+    directly = granted.filter(collection__isnull=False).values("collection")
+    mine = Q(entity__in=entities) | Q(pk__in=directly, entity__retired_at__isnull=True)
+    collections = Collection.objects.filter(not_removed(""), covered & mine)
+    return Container.objects.filter(not_removed(""), collection__in=collections)
+
+
 def entities_visible_to(caller: Caller) -> QuerySet[Entity]:
     """Those that `may_view_entity` says yes to."""
     of_the_site = Q(user__isnull=True, team__isnull=True, retired_at__isnull=True)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
+from shub import retrying
 from shub.accounts.callers import NOBODY, Caller
 from shub.audit import trail
 from shub.containers import blobs, images, ledger, tagging
@@ -127,11 +128,13 @@ def empty_retired() -> int:
         visibility=Visibility.PRIVATE
     ).update(visibility=Visibility.PRIVATE)
     _end_keeping()
-    left = Image.objects.filter(container__collection__entity__retired_at__isnull=False)
+    due = Container.objects.filter(retrying.due(), collection__entity__retired_at__isnull=False)
+    left = Image.objects.filter(container__in=due.values("pk"))
     count = 0
     for image in left.select_related("blob", images.PARENTS).order_by("id")[:BATCH]:
-        in_transaction(partial(_remove_retired, image))
-        count += 1
+        # What is in the way stands on the container: an image goes too soon to say it.
+        remove = partial(in_transaction, partial(_remove_retired, image))
+        count += retrying.attempt(image.container, remove)
     return count
 
 

@@ -50,7 +50,7 @@ class Removed:
     """One thing that can be brought back."""
 
     kind: str
-    """IMAGE, CONTAINER or COLLECTION."""
+    """IMAGE, CONTAINER or COLLECTION; or of `shub.uploads.bringing_back`."""
     public_id: str
     name: str
     """The whole reference: of an image, by its hash."""
@@ -64,6 +64,8 @@ class Removed:
     removed_by: str
     """A sign-in name; empty: at the server's own terminal."""
     kept_until: datetime
+    reason: str = ""
+    """Why nobody has it, where nobody removed it."""
 
 
 @dataclass(frozen=True)
@@ -208,13 +210,13 @@ def restore(kind: str, public_id: str, *, by: Caller | None) -> RestoredImage | 
 def _restore_image(found: RemovedImage, *, by: Caller | None) -> RestoredImage:
     removed = first(RemovedImage.objects.select_for_update().filter(pk=found.pk))
     if removed is None or not _is_kept(removed):
-        raise _missing(found.public_id)
+        raise missing(found.public_id)
     container = removed.container = found.container
     image = _image_again(removed)
     image.container = container
     now = first(Container.objects.select_for_update(no_key=True).filter(pk=container.pk))
     if now is None or now.is_removed:
-        raise _missing(found.public_id)
+        raise missing(found.public_id)
     check_not_frozen(now)
     if image.blob_id is None:
         blob = blobs.keep(found.blob)
@@ -279,7 +281,7 @@ def _restore_place(kind: str, public_id: str, *, by: Caller | None) -> Any:
 def _bring_place_back(place: Any, *, by: Caller | None) -> None:
     now = first(_same(place).select_for_update(no_key=True))
     if now is None or not _is_kept(now):
-        raise _missing(place.public_id)
+        raise missing(place.public_id)
     place.removed_at, place.removed_by, place.kept_until = None, "", None
     place.save(update_fields=["removed_at", "removed_by", "kept_until"])
     former_names.take_over(place)
@@ -308,7 +310,7 @@ def remove_for_good(kind: str, public_id: str, *, by: Caller | None) -> None:
 
     def end() -> None:
         if not _same(found).filter(kept_until__gt=Now()).update(kept_until=Now()):
-            raise _missing(public_id)
+            raise missing(public_id)
         _record("removed_for_good", found, by=by)
 
     in_transaction(end)
@@ -323,7 +325,7 @@ def kind_of(public_id: str, *, by: Caller | None) -> str:
         except NotFound:
             continue
         return kind
-    raise _missing(public_id)
+    raise missing(public_id)
 
 
 def _every(kind: str) -> QuerySet[Any]:
@@ -342,9 +344,9 @@ def _find(rows: QuerySet[Any], public_id: str, *, by: Caller | None) -> Any:
     """
     found = first(rows.filter(public_id=public_id, kept_until__gt=Now()))
     if by is not None and not may_restore(by, found):
-        raise _missing(public_id)
+        raise missing(public_id)
     if found is None:
-        raise _missing(public_id)
+        raise missing(public_id)
     _check_parent_there(found)
     return found
 
@@ -360,7 +362,8 @@ def _check_parent_there(thing: Thing) -> None:
             raise Conflict(f"{place} was removed too: bring that back first.")
 
 
-def _missing(public_id: str) -> Refusal:
+def missing(public_id: str) -> Refusal:
+    """The same words for what is not there, and for what is not the caller's to bring back."""
     return NotFound(
         f"Nothing that was removed has the id {public_id!r}, or it is kept no longer, or you may "
         "not bring it back."

@@ -188,19 +188,22 @@ def bytes_of_the_site() -> int:
     return ledger.site().stored_bytes
 
 
-def has_site_room(size: int) -> bool:
-    """Whether the site may take so many bytes more, beside what is promised to uploads."""
+def site_lacks(size: int) -> int:
+    """How many bytes the site lacks for so many more, beside what is promised to uploads; 0: none.
+
+    What is merely kept for a while takes room too.
+    """
     bound = settings.SITE_QUOTA_BYTES
     if not bound:
-        return True
+        return 0
     now = ledger.site()
-    return now.stored_bytes + now.reserved_bytes + size <= bound
+    return max(now.stored_bytes + now.reserved_bytes + size - bound, 0)
 
 
 def check_site_room(size: int) -> None:
     """OverQuota where the site has no room for an image of so many bytes. True at this moment: who
     writes something asks once more, by `check_site_change`."""
-    if not has_site_room(size):
+    if site_lacks(size):
         _refuse_by_site(size)
 
 

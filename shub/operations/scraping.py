@@ -25,12 +25,19 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.samples import Sample
 
-from shub import __version__, counting_folder
+from shub import __version__, counting_folder, retrying
 from shub import metrics as counters
 from shub.accounts.models import Entity, User
 from shub.client_address import client_address, is_by_trusted_proxy
 from shub.containers import fixity
-from shub.containers.models import Blob, Image, not_removed
+from shub.containers.models import (
+    Blob,
+    Collection,
+    Container,
+    Image,
+    RemovedImage,
+    not_removed,
+)
 from shub.uploads import beats, totals
 from shub.uploads.models import Upload
 
@@ -38,6 +45,15 @@ from shub.uploads.models import Upload
 COUNTED_SECONDS = 30
 
 _KEY = "metrics: what is stored"
+
+# What a sweep tries again later, each row by itself.
+RETRIED: dict[str, Any] = {
+    "upload": Upload,
+    "blob": Blob,
+    "image": RemovedImage,
+    "container": Container,
+    "collection": Collection,
+}
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
@@ -164,10 +180,12 @@ class Stored:
     """By state."""
     blobs: dict[str, list[int]]
     """How many, and their bytes, by state."""
+    in_trouble: dict[str, int]
+    """Rows that a sweep could not take further, by what they are."""
 
 
 def as_counted() -> Iterator[Metric]:
-    """What is stored. One query, or six where it is counted anew."""
+    """What is stored. One query, or eleven where it is counted anew."""
     stored = _stored()
     yield _gauge("shub_people", "Accounts of people.", stored.people)
     yield _gauge("shub_entities", "Entities that are not retired.", stored.entities)
@@ -191,6 +209,14 @@ def as_counted() -> Iterator[Metric]:
         blobs.add_metric([state], count)
         sizes.add_metric([state], size)
     yield from (blobs, sizes)
+    troubles = GaugeMetricFamily(
+        "shub_rows_in_trouble",
+        "Rows that a sweep could not take further when it last tried; it tries again later.",
+        labels=["kind"],
+    )
+    for kind in RETRIED:
+        troubles.add_metric([kind], stored.in_trouble.get(kind, 0))
+    yield troubles
 
 
 def _stored() -> Stored:
@@ -214,6 +240,10 @@ def _count() -> Stored:
         images=Image.objects.filter(there, blob__isnull=False).count(),
         uploads=dict(uploads),
         blobs={state: [count, int(size or 0)] for state, count, size in blobs},
+        in_trouble={
+            kind: model.objects.filter(retrying.in_trouble()).count()
+            for kind, model in RETRIED.items()
+        },
     )
 
 

@@ -66,6 +66,11 @@ UPLOAD_IDLE_HOURS = env.integer("UPLOAD_IDLE_HOURS", 24, minimum=1)
 #: bytes stay; 0: it goes at once, for good.
 REMOVED_KEEP_DAYS = env.integer("REMOVED_KEEP_DAYS", 7, maximum=36_500)
 
+#: For how many days the bytes of refused uploads, and second copies of bytes that are there
+#: already, stay in the store, as long as there is room: an upload that was refused can be
+#: [verified again](../how-to/undo-a-removal.md) until then; 0: they go at once.
+CONDEMNED_KEEP_DAYS = env.integer("CONDEMNED_KEEP_DAYS", 7, maximum=36_500)
+
 #: How many images one sweep process reads and hashes at once.
 SWEEP_THREADS = env.integer("SWEEP_THREADS", 2, minimum=1)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
+from shub import retrying
 from shub.accounts.administrators import check_sees_everything
 from shub.accounts.callers import Caller
 from shub.names import folded
@@ -40,7 +41,7 @@ class Question:
     """Which uploads are asked for; what is empty asks for any."""
 
     kind: str = ""
-    """One of KINDS, or `stuck`."""
+    """One of KINDS, `stuck` or `trouble`."""
     entity: str = ""
     """The name that the entity has today."""
     before: str = ""
@@ -63,11 +64,8 @@ def page(asked: Question, *, by: Caller) -> Page:
         rows = rows.filter(container__collection__entity__name=folded(asked.entity))
     if asked.before.isascii() and asked.before.isdecimal() and len(asked.before) < 19:
         rows = rows.filter(id__lt=int(asked.before))
-    found = list(
-        rows.select_related("container__collection__entity", "created_by", "token").order_by("-id")[
-            : PAGE + 1
-        ]
-    )
+    rows = rows.select_related("container__collection__entity", "created_by", "token", "blob")
+    found = list(rows.order_by("-id")[: PAGE + 1])
     more = len(found) > PAGE
     found = found[:PAGE]
     return Page(found, str(found[-1].pk) if more else "")
@@ -76,6 +74,9 @@ def page(asked: Question, *, by: Caller) -> Page:
 def _where(kind: str) -> Q:
     if kind == "stuck":
         return stuck()
+    if kind == "trouble":
+        # Its own, or of bytes that it has left.
+        return (retrying.in_trouble() | Q(blob__failures__gt=0)) & among_the_newest()
     states = KINDS.get(kind, ())
     where = Q(state__in=states) if states else Q()
     if states and not set(states) & set(Upload.ENDED):
@@ -97,6 +98,12 @@ def is_stuck(upload: Upload) -> bool:
     if upload.state == State.OPEN:
         return silent > SILENT
     return upload.state in {State.JOINING, State.VERIFYING} and silent > LEFT_WAITING
+
+
+def in_trouble(upload: Upload) -> list[retrying.Retried]:
+    """What of it a sweep could not take further: itself, or the bytes that it has left."""
+    rows: list[retrying.Retried | None] = [upload, upload.blob]
+    return [row for row in rows if row is not None and row.failures]
 
 
 def among_the_newest(most: int = LOOKED_THROUGH) -> Q:

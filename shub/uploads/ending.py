@@ -27,7 +27,7 @@ def refuse(upload: Upload, reason: str) -> None:
         if changed:
             write_refusal(upload)
             drop_claim(upload)
-            upload.save(update_fields=["image"])
+            upload.save(update_fields=["image", "waiting_tags"])
             reserving.end_unsent(upload)
     drop_parts(upload)
 
@@ -59,7 +59,8 @@ def write_refusal(upload: Upload) -> None:
 
 
 def drop_claim(upload: Upload) -> None:
-    """Delete the image of a refused upload where it is a mere claim that nothing else backs.
+    """Delete the image of a refused upload where it is a mere claim that nothing else backs. The
+    tags that waited for it are noted: they may be wanted again.
 
     Runs in the caller's transaction; the caller saves the upload.
     """
@@ -72,6 +73,8 @@ def drop_claim(upload: Upload) -> None:
     others = image.uploads.exclude(pk=upload.pk).exclude(state__in=Upload.ENDED)
     if not others.exists():
         upload.image = None
+        waiting = image.pending_tags.order_by("asked_at", "id")
+        upload.waiting_tags = [[tag.name, tag.arch] for tag in waiting]
         image.delete()
 
 

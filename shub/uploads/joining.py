@@ -6,8 +6,9 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from shub import retrying
 from shub.accounts.callers import Caller
-from shub.containers import usage
+from shub.containers import blobs, usage
 from shub.containers.models import Blob
 from shub.errors import Invalid
 from shub.storage import IncompleteParts, NoSuchObject, Part, object_store
@@ -70,7 +71,9 @@ def join(upload: Upload, *, settling: timedelta = timedelta()) -> None:
     try:
         stored = object_store().finish_parts(upload.key, upload.store_id, parts)
     except IncompleteParts as error:
-        Upload.objects.filter(pk=upload.pk, state=State.JOINING).update(state=State.OPEN, parts=[])
+        Upload.objects.filter(pk=upload.pk, state=State.JOINING).update(
+            state=State.OPEN, parts=[], **retrying.CLEARED
+        )
         raise Invalid(f"{error} Push the image again.") from error
     except NoSuchObject:
         upload.refresh_from_db()
@@ -92,7 +95,7 @@ def take_over(upload: Upload, *, stored_size: int, settling: timedelta) -> None:
                 digest=row.digest,
                 size=stored_size,
                 key=row.key,
-                state=Blob.State.CONDEMNED if wrong_size else Blob.State.PENDING,
+                state=Blob.State.PENDING,
             )
             row.active_at = timezone.now()
             row.leased_until = row.active_at + settling if settling else None
@@ -100,10 +103,17 @@ def take_over(upload: Upload, *, stored_size: int, settling: timedelta) -> None:
             if wrong_size:
                 row.state = State.REFUSED
                 row.reason = ending.other_size(row.size, stored_size)
+                blobs.condemn(row.blob, keep=True)
                 ending.write_refusal(row)
                 ending.drop_claim(row)
+            retrying.clear(row)
             row.save()
+            tell_sweeps()
             reserving.arrive(row)
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
     upload.refresh_from_db()
+
+
+def tell_sweeps() -> None:
+    """Wake the sweeps, when the caller's transaction ends: an upload waits to be verified."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 
 from shub.accounts.callers import Caller
@@ -18,7 +18,7 @@ class Upload(Retried):
 
     open → joining (the parts are made one object) → verifying (the object is read and hashed) →
     done; open → expired or aborted; joining → open (parts are missing); open, joining or verifying
-    → refused (the bytes are not what was claimed).
+    → refused (the bytes are not what was claimed); refused → verifying, while the bytes are kept.
 
     `store_id` names the store's own upload in parts. It is kept after the end until no address of
     it is alive, since a late part can open it again; then the sweep drops it for good, and empties
@@ -86,6 +86,12 @@ class Upload(Retried):
         null=True, blank=True, help_text="until when one sweep thread has it to itself"
     )
     lease = models.CharField(max_length=24, blank=True, help_text="which thread that is")
+    waiting_tags = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        blank=True,
+        help_text="[name, arch] of each that waited for the image when it was refused",
+    )
     verified_bytes = models.BigIntegerField(
         default=0, db_default=0, help_text="how far verification has read"
     )

@@ -5,7 +5,6 @@ joined.
 """
 
 import logging
-import shutil
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -19,7 +18,7 @@ from shub.errors import Conflict, Invalid, OverQuota
 from shub.rows import first
 from shub.storage import NoSuchObject, Part, object_store
 from shub.storage.keys import blob_key
-from shub.uploads import ending, joining, reserving
+from shub.uploads import ending, joining, reserving, resuming
 from shub.uploads.models import Upload
 from shub.uploads.parts import (
     BODY_PART_BYTES,
@@ -29,13 +28,11 @@ from shub.uploads.parts import (
     check_part,
     part_bytes_for,
 )
+from shub.uploads.room import check_room
 
 log = logging.getLogger(__name__)
 
 State = Upload.State
-
-# Left free on the store's disk, so that joining and the database have room to work.
-DISK_RESERVE_BYTES = 64 * 1024**2
 
 # How often a signed part is written down as a sign of life, at most.
 ACTIVE_EVERY_SECONDS = 60
@@ -64,8 +61,8 @@ def begin(
             f"{sha256}. Push it again."
         )
     check_size(size, kind)
+    resuming.give_up_silent(image, by=by)
     usage.check_quota(image.container.collection.entity, digest=image.digest, size=size, by=by)
-    usage.check_site_room(size)
     check_room(size)
     upload = Upload(
         container=image.container,
@@ -118,17 +115,6 @@ def check_size(size: int, kind: Upload.Kind) -> None:
         )
     if size > LARGEST_PART * MOST_PARTS:
         raise Invalid(f"A store takes at most {LARGEST_PART * MOST_PARTS} bytes, not {size}.")
-
-
-def check_room(size: int) -> None:
-    """OverQuota where the store's disk is ours to look at and has no room for the image."""
-    if settings.MINIO_FOLDER:
-        room = shutil.disk_usage(settings.MINIO_FOLDER).free - DISK_RESERVE_BYTES
-        if size > room:
-            raise OverQuota(
-                f"The registry's disk has room for {max(room, 0)} bytes, the image has {size}. "
-                "Ask the administrator for more room."
-            )
 
 
 # ── sign ──

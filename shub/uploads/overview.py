@@ -10,7 +10,7 @@ from django.utils import timezone
 from shub.accounts.administrators import check_sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, User
-from shub.containers import fixity, usage
+from shub.containers import blobs, fixity, usage
 from shub.containers.models import Blob, Image, not_removed
 from shub.uploads import attempts
 from shub.uploads.models import Upload
@@ -54,8 +54,11 @@ class Work:
     failed: int
     """Refused or expired, of the last DAYS."""
     condemned: int
-    """Blobs that no image needs and that are still stored."""
+    """Blobs that no image needs, that are still stored and that the next sweep removes."""
     condemned_bytes: int
+    kept: int
+    """Blobs that no image needs and that are kept for a time."""
+    kept_bytes: int
     rereading: fixity.Standing
 
     @property
@@ -120,8 +123,11 @@ def work(*, by: Caller) -> Work:
         waiting_since=Min("active_at", filter=Q(state=State.VERIFYING)),
         stuck=Count("pk", filter=attempts.stuck()),
     )
-    going = Blob.objects.filter(state__in=[Blob.State.CONDEMNED, Blob.State.LEAVING]).aggregate(
-        condemned=Count("pk"), condemned_bytes=Sum("size", default=0)
+    going = Blob.objects.filter(state__in=blobs.STORED_FOR_NOBODY).aggregate(
+        condemned=Count("pk", filter=blobs.NOT_KEPT),
+        condemned_bytes=Sum("size", default=0, filter=blobs.NOT_KEPT),
+        kept=Count("pk", filter=blobs.KEPT),
+        kept_bytes=Sum("size", default=0, filter=blobs.KEPT),
     )
     return Work(
         **now,

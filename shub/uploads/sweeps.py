@@ -7,13 +7,16 @@ lines, a later sweep goes on from the rows. docs/explanation/life-of-bytes.md dr
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Protocol, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from shub import retrying
 from shub.accounts import standing
 from shub.audit import keeping
 from shub.containers import blobs, damage, downloads, dropping, ledger, pausing, removal
@@ -21,17 +24,17 @@ from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
 from shub.storage import object_store
 from shub.storage.keys import is_blob_key
-from shub.uploads import joining, reserving
+from shub.uploads import bringing_back, joining, looking, reserving, room
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
 
 State = Upload.State
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=retrying.Retried)
 
-# So many rows may be refused before the store counts as away: asking it for each of the others
-# would take as long as its time-out.
+# So many rows may be refused in one pass: asking the store for each of the others might take as
+# long as its time-out. The next pass goes on with those.
 REFUSED_ROWS = 3
 
 # What one sweep takes at a turn at most, so that it keeps no other waiting.
@@ -99,27 +102,30 @@ def _has_more(sweep: Sweep) -> bool:
     return False
 
 
-def each(rows: Iterable[Row], act: Callable[[Row], None]) -> int:
-    """Do the act for each row; how many. A row that the store refuses does not stop the others;
-    a store that is away does."""
+def each(rows: Iterable[Row], act: Callable[[Row], object]) -> int:
+    """Do the act for each row; for how many it went well.
+
+    A row for which it fails does not stop the others: it says why, and is tried again later. A
+    store that is away does, and then no row is to blame; and so does one that refuses too many.
+    """
     count = refused = 0
     for row in rows:
         try:
-            act(row)
+            count += retrying.attempt(row, partial(act, row))
         except Unavailable as error:
+            looking.check_answers()
             log.warning("%s waits: %s", row, error)
+            retrying.postpone(row, error.message)
             refused += 1
             if refused > REFUSED_ROWS:
                 raise
-        else:
-            count += 1
     return count
 
 
 def resume_joining() -> int:
     """Go on with joinings that were left: the client's request was killed on its way."""
     left = Upload.objects.filter(
-        state=State.JOINING, active_at__lt=timezone.now() - joining_left_after()
+        retrying.due(), state=State.JOINING, active_at__lt=timezone.now() - joining_left_after()
     ).select_related("container", "created_by", "token")
 
     def go_on(upload: Upload) -> None:
@@ -146,9 +152,9 @@ def drop_left_parts() -> int:
 
     def drop(upload: Upload) -> None:
         object_store().abort_parts(upload.key, upload.store_id)
-        Upload.objects.filter(pk=upload.pk).update(store_id="")
+        Upload.objects.filter(pk=upload.pk).update(store_id="", **retrying.CLEARED)
 
-    left = Upload.objects.filter(state__in=Upload.ENDED, active_at__lt=idle_since())
+    left = Upload.objects.filter(retrying.due(), state__in=Upload.ENDED, active_at__lt=idle_since())
     return each(left.exclude(store_id="").order_by("id")[:BATCH], drop)
 
 
@@ -156,14 +162,18 @@ def drop_removed() -> int:
     """Drop what was removed and is kept no longer: images, then what they were in.
 
     A container waits for the uploads into it: they end by themselves, refused or expired, and their
-    rows go with it once the store has nothing left of them.
+    rows go with it once the store has nothing left of them. What was refused is kept no longer.
     """
     count = dropping.drop_images()
     containers = dropping.containers_past()
     if containers.exists():
         into_it = Upload.objects.filter(container__in=containers.values("pk"))
         reserving.expire(into_it)
+        # What was refused is kept no longer than the container; its row stays until the bytes went.
+        refused = into_it.filter(state=State.REFUSED).values("blob")
+        Blob.objects.filter(blobs.KEPT, pk__in=refused).update(kept_until=Now())
         ended = into_it.filter(state__in=Upload.ENDED, store_id="").order_by("id")
+        ended = ended.exclude(state=State.REFUSED, blob__state__in=blobs.STORED_FOR_NOBODY)
         keys = list(ended.values_list("pk", flat=True)[: dropping.BATCH])
         Upload.objects.filter(pk__in=keys).delete()
         count += len(keys)
@@ -171,15 +181,17 @@ def drop_removed() -> int:
 
 
 def collect_condemned() -> int:
-    """condemned → leaving → gone; not while a backup has paused it."""
+    """condemned → leaving → gone; not while a backup has paused it.
+
+    What is kept for a time goes before its time where the store's disk is short of room.
+    """
     pause = pausing.current()
     if pause is not None:
         log.debug("collect_condemned is paused until %s: %s", pause.until, pause)
         return 0
-    condemned = Blob.objects.filter(state__in=[Blob.State.CONDEMNED, Blob.State.LEAVING]).order_by(
-        "id"
-    )
-    return _collect_all(list(condemned[:BATCH]))
+    bringing_back.end_for_the_retired()
+    room.keep_ahead()
+    return _collect_all(list(blobs.to_collect()[:BATCH]))
 
 
 def _collect_all(batch: Sequence[Blob]) -> int:

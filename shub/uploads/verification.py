@@ -11,24 +11,25 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from shub import metrics, request_ids
+from shub import metrics, request_ids, retrying
 from shub.audit import trail
 from shub.containers import blobs, damage, tagging, usage
 from shub.containers.models import Blob, Container, Image
 from shub.containers.permissions import may_still_push
 from shub.errors import Unavailable
 from shub.public_ids import new_public_id
-from shub.rows import first, is_deadlock
+from shub.rows import first, is_row_busy
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.storage import NoSuchObject
 from shub.storage.reading import read_and_hash
-from shub.uploads import reserving
+from shub.uploads import looking, reserving
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
-from shub.uploads.joining import CHANNEL
+from shub.uploads.joining import tell_sweeps
+from shub.uploads.looking import StoreAway
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Finding:
 
 
 def verify_next() -> bool:
-    """Verify the upload that waits longest; False when none waits."""
+    """Verify the upload that waits longest; False when none waits, or the store is away."""
     upload = take_next()
     if upload is None:
         return False
@@ -67,26 +68,36 @@ def verify_next() -> bool:
     try:
         with request_ids.following(upload.public_id):
             verify(upload)
+    except StoreAway as error:
+        log.warning("Upload %s waits for the store: %s", upload.public_id, error)
+        return False
     finally:
         _held.pop(upload.pk, None)
     return True
 
 
 def verify(upload: Upload) -> None:
-    """Read the upload that was taken, and write down what was found."""
+    """Read the upload that was taken, and write down what was found.
+
+    Where that fails, the upload is tried again later, with growing pauses, and its row says why.
+    StoreAway where none could be read just now: then no row is to blame.
+    """
     try:
         finding = examine(upload, partial(renew, upload))
         settle(upload, finding)
     except LeaseLost:
         log.info("Upload %s was taken over by another sweep.", upload.public_id)
     except Unavailable as error:
-        log.warning("Upload %s waits for the store: %s", upload.public_id, error)
-        postpone(upload)
-    except OperationalError as error:
-        if not is_deadlock(error):
+        put_off(upload, error)
+    except (OperationalError, InterfaceError) as error:
+        if not is_row_busy(error):
             raise
         log.info("Upload %s met another change of its image.", upload.public_id)
-        postpone(upload)
+        postpone(upload, retrying.BUSY)
+    except Exception as fault:  # noqa: BLE001  or the same upload were taken again at once, for ever
+        with transaction.atomic():
+            if let_go(upload):
+                retrying.note_fault(upload, fault)
 
 
 def hand_back() -> None:
@@ -99,8 +110,7 @@ def hand_back() -> None:
         if left.update(lease="", leased_until=None):
             metrics.VERIFIED.labels("handed back").inc()
             log.info("Upload %s is handed back to other sweeps.", upload.public_id)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+    tell_sweeps()
 
 
 def take_next() -> Upload | None:
@@ -115,7 +125,11 @@ def take_next() -> Upload | None:
     with transaction.atomic():
         upload = (
             Upload.objects.select_for_update(skip_locked=True)
-            .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=now), state=State.VERIFYING)
+            .filter(
+                Q(leased_until__isnull=True) | Q(leased_until__lt=now),
+                retrying.due(),
+                state=State.VERIFYING,
+            )
             .order_by(Exists(being_read), "active_at")
             .first()
         )
@@ -135,11 +149,29 @@ def renew(upload: Upload, verified_bytes: int) -> None:
         raise LeaseLost
 
 
-def postpone(upload: Upload) -> None:
-    """Let others go first while the store is away."""
-    Upload.objects.filter(pk=upload.pk, lease=upload.lease).update(
-        leased_until=timezone.now() + timedelta(seconds=2)
-    )
+def put_off(upload: Upload, error: Unavailable) -> None:
+    """Let others go first, where the store has something against this one; StoreAway where it has
+    against all of them."""
+    try:
+        looking.check_answers()
+    except StoreAway:
+        let_go(upload)
+        raise
+    log.warning("The store does not give the bytes of upload %s: %s", upload.public_id, error)
+    postpone(upload, error.message)
+
+
+def let_go(upload: Upload) -> bool:
+    """Let others take it; False where they have it already, and it is no matter of ours."""
+    left = Upload.objects.filter(pk=upload.pk, lease=upload.lease, state=State.VERIFYING)
+    return bool(left.update(lease="", leased_until=None))
+
+
+def postpone(upload: Upload, trouble: str) -> None:
+    """Let others go first for a while, and say why."""
+    with transaction.atomic():
+        if let_go(upload):
+            retrying.postpone(upload, trouble)
 
 
 def examine(upload: Upload, still_ours: Callable[[int], None]) -> Finding:
@@ -192,9 +224,17 @@ def settle(upload: Upload, finding: Finding) -> None:
         "Upload %s of %d bytes into %s: %s.",
         *(row.public_id, finding.size, row.container_id, row.reason or row.state),
     )
-    blobs.collect(row.blob)
+    remove_what_is_not_kept(row.blob)
     if row.state == State.DONE:
         damage.heal_digest(row.digest)
+
+
+def remove_what_is_not_kept(blob: Blob) -> None:
+    """Spare the sweep the bytes that nobody needs, if the store answers just now."""
+    try:
+        blobs.collect(blob)
+    except Unavailable as error:
+        log.info("The bytes of %s are left to the sweep: %s", blob, error)
 
 
 def fault_since_sent(upload: Upload) -> str:
@@ -231,6 +271,7 @@ def give_back(upload: Upload) -> None:
     """Save the upload as it has become, and nobody's."""
     upload.lease = ""
     upload.leased_until = None
+    retrying.clear(upload)
     upload.save()
 
 
@@ -240,7 +281,7 @@ def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
     image = first(Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk))
     if image is None or image.is_proven:
         # Another push of the same bytes was faster, or nobody wants them any more.
-        blobs.condemn(blob)
+        blobs.condemn(blob, keep=image is not None)
         if image is not None:
             tagging.move_pending(image)
         return
@@ -259,9 +300,12 @@ def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
 
 
 def refuse(upload: Upload, blob: Blob, reason: str) -> None:
-    """verifying → refused: the bytes are condemned, and a claim that nothing else backs goes."""
+    """verifying → refused: the bytes are condemned, and a claim that nothing else backs goes.
+
+    They are kept for a while: the upload can be verified again (`shub.uploads.bringing_back`).
+    """
     upload.state = State.REFUSED
     upload.reason = reason
-    blobs.condemn(blob)
+    blobs.condemn(blob, keep=True)
     write_refusal(upload)
     drop_claim(upload)

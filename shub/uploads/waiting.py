@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from shub import stopping
+from shub.containers import blobs
 from shub.containers.models import Blob
 from shub.places import Places
 from shub.uploads.models import Upload
@@ -22,8 +23,8 @@ def wait_for_verdict(upload: Upload) -> Upload:
 
     It takes at most VERIFY_WAIT_SECONDS, and no time at all when VERIFY_WAITERS threads of this
     process wait already: the others must stay free to answer. Nor does it hold up a server that is
-    told to end: the image is then verified all the same. A refusal counts once the refused
-    bytes are gone.
+    told to end: the image is then verified all the same. A refusal counts at once where the refused
+    bytes are kept for a while, else once they are gone.
     """
     if _is_settled(upload) or not _places().take():
         return upload
@@ -50,8 +51,7 @@ def look_again(upload: Upload) -> None:
 
 def _is_settled(upload: Upload) -> bool:
     if upload.state == Upload.State.REFUSED and upload.blob_id is not None:
-        going = [Blob.State.CONDEMNED, Blob.State.LEAVING]
-        return not Blob.objects.filter(pk=upload.blob_id, state__in=going).exists()
+        return not Blob.objects.filter(blobs.NOT_KEPT, pk=upload.blob_id).exists()
     return upload.state not in {Upload.State.JOINING, Upload.State.VERIFYING}
 
 

@@ -90,6 +90,8 @@ SENTENCES: dict[str, tuple[str, str | Promise, str | Promise]] = {
     "token.issued": ("key", _("made the token"), ""),
     "token.revoked": ("refused", _("revoked the token"), ""),
     "upload.refused": ("refused", _("was refused an upload into"), ""),
+    "upload.removed_for_good": ("remove", _("ended the keeping of a refused upload into"), ""),
+    "upload.restored": ("undo", _("had verified again a refused upload into"), ""),
     "user.created": ("add", _("made the account"), ""),
     "user.deleted": ("remove", _("deleted the account"), ""),
     "user.disabled": ("refused", _("disabled the account"), ""),

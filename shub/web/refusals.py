@@ -55,8 +55,11 @@ def page(
     return answer
 
 
-def attempt(request: HttpRequest, act: Callable[[], object], *, done: str) -> bool:
-    """Do it, and have the next page say so, or why not. Denied is not for the next page."""
+def attempt(request: HttpRequest, act: Callable[[], object], *, done: str = "") -> bool:
+    """Do it, and have the next page say so, or why not. Denied is not for the next page.
+
+    With no word for `done`, the caller says what was done.
+    """
     try:
         act()
     except Denied:
@@ -64,7 +67,8 @@ def attempt(request: HttpRequest, act: Callable[[], object], *, done: str) -> bo
     except Refusal as refusal:
         messages.error(request, refusal.message)
         return False
-    messages.success(request, done)
+    if done:
+        messages.success(request, done)
     return True
 
 

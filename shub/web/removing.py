@@ -21,6 +21,7 @@ from shub.containers.admission import check_may_look_into
 from shub.containers.models import Collection, Container, Image
 from shub.containers.permissions import Place
 from shub.errors import Conflict, NotFound
+from shub.uploads import bringing_back
 from shub.web import places
 from shub.web.refusals import attempt, made_by, page
 from shub.web.site import caller
@@ -134,7 +135,7 @@ def list_removed(
     """What was removed there and can be brought back, to those who may."""
     place = places.find(request, entity, collection, container)
     by = caller(request)
-    removed = restoring.removed_in(place, by=by)
+    removed = bringing_back.removed_in(place, by=by)
     if not removed:
         # Who may bring back something there, in a collection of theirs, need not manage the rest.
         check_may_look_into(by, place)
@@ -163,16 +164,19 @@ def restore(
     """Bring it back, and go to where it is."""
     place = places.find(request, entity, collection, container)
     by = caller(request)
-    done: list[restoring.RestoredImage | Place] = []
+    done: list[restoring.RestoredImage | Place | bringing_back.BroughtBack] = []
 
     def bring_back() -> None:
-        kind = restoring.kind_of(public_id, by=by)
-        done.append(restoring.restore(kind, public_id, by=by))
+        kind = bringing_back.kind_of(public_id, by=by)
+        done.append(bringing_back.restore(kind, public_id, by=by))
 
-    if not attempt(request, bring_back, done=_("It is there again.")):
+    if not attempt(request, bring_back):
         check_may_look_into(by, place)
         return redirect(_page(place))
     (back,) = done
+    if isinstance(back, bringing_back.BroughtBack):
+        return _say_verified_again(request, back)
+    messages.success(request, _("It is there again."))
     if not isinstance(back, restoring.RestoredImage):
         return redirect(places.address(back))
     if back.tags_taken:
@@ -180,6 +184,15 @@ def restore(
         said = _("Tags that mean another image by now, or are frozen, did not come back: %(tags)s")
         messages.warning(request, said % {"tags": taken})
     return redirect(places.address(back.image.container))
+
+
+def _say_verified_again(request: HttpRequest, back: bringing_back.BroughtBack) -> HttpResponse:
+    """To the container, which shows what becomes of it."""
+    messages.success(request, _("It is being verified again."))
+    if back.tags_taken:
+        said = _("Tags that mean another image by now, or are frozen, did not come back: %(tags)s")
+        messages.warning(request, said % {"tags": ", ".join(sorted(back.tags_taken))})
+    return redirect(places.address(back.upload.container))
 
 
 @login_required
@@ -195,7 +208,7 @@ def remove_for_good(
     """What is then gone; and on POST, with its name, it goes."""
     place = places.find(request, entity, collection, container)
     by = caller(request)
-    removed = restoring.removed_in(place, by=by)
+    removed = bringing_back.removed_in(place, by=by)
     thing = next((each for each in removed if each.public_id == public_id), None)
     if thing is None:
         check_may_look_into(by, place)
@@ -205,7 +218,7 @@ def remove_for_good(
     )
 
     def end() -> bool:
-        restoring.remove_for_good(thing.kind, public_id, by=by)
+        bringing_back.remove_for_good(thing.kind, public_id, by=by)
         return True
 
     if request.method == "POST" and made_by(form, end):
@@ -217,7 +230,7 @@ def remove_for_good(
 
 def _name_to_write(thing: restoring.Removed) -> str:
     """Of an image the first digits of its hash: nobody types all of them."""
-    if thing.kind != restoring.IMAGE:
+    if thing.kind not in {restoring.IMAGE, bringing_back.UPLOAD}:
         return thing.name
     return thing.name.rpartition("sha256.")[2][:SHORT]
 

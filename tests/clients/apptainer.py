@@ -1,6 +1,7 @@
 """The Apptainer CLI in a home of its own."""
 
 import json
+import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +28,19 @@ class Apptainer:
             typed=typed,
             env={"APPTAINER_CONFIGDIR": str(self.settings), **self.trust},
             seconds=seconds,
+        )
+
+    def start(self, *arguments: str | Path) -> "subprocess.Popen[bytes]":
+        """Start the CLI, for who is going to kill it."""
+        return subprocess.Popen(
+            [self.program, *arguments],
+            cwd=self.home,
+            env=outcome.environment(
+                self.home, {"APPTAINER_CONFIGDIR": str(self.settings), **self.trust}
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def use_remote(self, url: str, *, token: str = "") -> None:

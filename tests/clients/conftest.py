@@ -159,7 +159,7 @@ def release(request: pytest.FixtureRequest, library_program: Path) -> Release:
 def live() -> Iterator[Live]:
     """The registry that all tests share; each works under a container name of its own. What is
     removed is not kept: what then remains is asked for."""
-    with registry.started(REMOVED_KEEP_DAYS="0") as running:
+    with registry.started(REMOVED_KEEP_DAYS="0", CONDEMNED_KEEP_DAYS="0") as running:
         yield running
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +40,22 @@ def without_port(url: str) -> contextlib.AbstractContextManager[str]:
 
 
 @contextlib.contextmanager
+def silent(url: str, *, at: str, after: int = 0) -> Iterator["Server"]:
+    """A registry that answers as `url` does until it is asked what `at` finds in method and path,
+    so many times before: then it says that it was `reached`, and nothing more until the end."""
+    server = Server(("127.0.0.1", 0), host=urlsplit(url).netloc)
+    here = {"uri": server.url}
+    services = {"libraryAPI": here, "keystoreAPI": here, "tokenAPI": here}
+    server.own_answers = {"/assets/config/config.prod.json": services}
+    server.silent_at, server.silent_after = re.compile(at), after
+    with _open(server):
+        try:
+            yield server
+        finally:
+            server.released.set()
+
+
+@contextlib.contextmanager
 def strict_store() -> Iterator["Server"]:
     """A store that refuses a request with two authorizations, as S3 itself does.
 
@@ -71,6 +88,9 @@ class Server(ThreadingHTTPServer):
         self.host = host
         self.own_answers: Mapping[str, Any] = {}
         self.is_strict_store = False
+        self.silent_at: re.Pattern[str] | None = None
+        self.silent_after = 0
+        self.reached, self.released = threading.Event(), threading.Event()
 
     @property
     def url(self) -> str:
@@ -104,6 +124,13 @@ class Door(BaseHTTPRequestHandler):
         """Nothing: what the client says is what counts."""
 
     def pass_on(self) -> None:
+        silent_at = self.server.silent_at
+        if silent_at and silent_at.search(f"{self.command} {self.path}"):
+            self.server.silent_after -= 1
+            if self.server.silent_after < 0:
+                self.server.reached.set()
+                self.server.released.wait()
+                return
         headers = dict(self.headers.items()) | {"Connection": "close"}
         if self.server.is_strict_store:
             # The address is signed for the host that the client asked.

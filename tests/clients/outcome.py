@@ -75,7 +75,7 @@ def run(
         words,
         input=typed,
         cwd=home,
-        env={"HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(env or {})},
+        env=environment(home, env),
         capture_output=True,
         text=True,
         timeout=seconds,
@@ -83,3 +83,9 @@ def run(
     )
     shown = " ".join([Path(words[0]).name, *words[1:]])
     return Outcome(shown, done.returncode, done.stdout, done.stderr)
+
+
+def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a client knows of this machine."""
+    known = {"HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    return {**known, **(more or {})}

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from shub import retrying
 from shub.accounts import roster, standing, tokens
 from shub.accounts.models import Entity, User
 from shub.audit.models import Event
@@ -321,6 +322,26 @@ def test_uploads_are_told_by_their_state(
     text = text_of(administrator.browser.get("/admin-area/uploads?state=refused"))
     assert "no SIF image" in text
     assert "mara/tools/refused" in text
+
+
+def test_what_is_tried_again_later_says_why_and_when(
+    begun: dict[str, Upload], administrator: Person
+) -> None:
+    browser = administrator.browser
+    page = browser.get("/admin-area/uploads?state=trouble")
+    assert page.context["rows"] == []
+    retrying.postpone(begun["verifying"], "The store stopped sending before the end.")
+    refused = Upload.objects.select_related("blob").get(pk=begun["refused"].pk)
+    assert refused.blob is not None
+    for _ in range(3):
+        retrying.postpone(refused.blob, "The key may not delete.")
+    page = browser.get("/admin-area/uploads?state=trouble")
+    assert [row[0].pk for row in page.context["rows"]] == [refused.pk, begun["verifying"].pk][
+        :: 1 if refused.pk > begun["verifying"].pk else -1
+    ]
+    text = " ".join(text_of(page).split())
+    for said in ("failed 1 time", "stopped sending before", "failed 3 times", "may not delete"):
+        assert said in text
 
 
 def test_what_has_not_moved_for_long_is_stuck(

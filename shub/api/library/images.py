@@ -1,5 +1,6 @@
 """Images: looked up, announced, tagged, and removed."""
 
+from functools import partial
 from typing import Any
 
 from rest_framework import serializers
@@ -19,8 +20,9 @@ from shub.api.library.door import (
 )
 from shub.containers import announcing, images, refs, removal, tagging
 from shub.containers.models import Image
-from shub.errors import Invalid
+from shub.errors import Invalid, NotFound
 from shub.sif.layout import arch_named
+from shub.uploads import resuming
 
 # No client sets more than a few tags at once, and each costs several queries.
 MOST_TAGS = 100
@@ -49,12 +51,17 @@ class ImagesView(LibraryView):
         """The image that the caller is about to send, or need not send."""
         by = pusher(request)
         body = self.read(request, NewImage)
-        image = announcing.announce(
+        announce = partial(
+            announcing.announce,
             container_id=body["container"],
             hash_ref=body["hash"],
             description=body["description"],
             by=by,
         )
+        image = announce()
+        if not image.is_proven and resuming.resume(image, by=by):
+            # It is proven by now, or being verified; or it was refused, and its claim has gone.
+            image = announce()
         return answer(image_object(image))
 
 
@@ -69,7 +76,12 @@ class ImageView(LibraryView):
     )
     def get(self, request: Request, ref: str) -> Response:
         """The image that the reference means to this caller."""
-        image = images.find_image(refs.parse(ref), arch=asked_arch(request), by=caller(request))
+        by = caller(request)
+        image = images.find_image(refs.parse(ref), arch=asked_arch(request), by=by)
+        if not image.is_proven and resuming.has_open(image, by=by):
+            # A client that finds it sends it at once. One that does not announces it: then what it
+            # has sent already can be gone on with, which is nothing for a GET to do.
+            raise NotFound(f"There is no image {ref}: its bytes have not arrived.")
         return answer(image_object(image))
 
     @described(

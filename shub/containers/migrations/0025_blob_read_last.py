@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("containers", "0020_blob_damaged"),
+        ("containers", "0024_blob_kept_until"),
     ]
 
     operations = [

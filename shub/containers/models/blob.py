@@ -16,8 +16,9 @@ class Blob(Retried):
 
     pending → proven (read back and hashed) → damaged (no longer what they were), or → condemned
     (no row needs them) → leaving (the store is asked to remove them) → gone. At most one proven
-    blob has a digest. A condemned blob can become proven again; one that is leaving cannot. A
-    damaged one keeps its images until right bytes are there again.
+    blob has a digest. A condemned blob can become proven or pending again, and may be kept for a
+    while for that; one that is leaving cannot. A damaged one keeps its images until right bytes are
+    there again.
     """
 
     class State(models.TextChoices):
@@ -76,6 +77,12 @@ class Blob(Retried):
                 fields=["id"],
                 condition=Q(state__in=["condemned", "leaving"]),
                 name="blob_condemned",
+            ),
+            # Of very many that are kept, those that are kept no longer.
+            models.Index(
+                fields=["kept_until"],
+                condition=Q(state__in=["condemned", "leaving"]),
+                name="blob_kept_until",
             ),
             # What is to be read again: those that were not for the longest.
             models.Index(

@@ -8,8 +8,10 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from shub.retrying import Retried
 
-class Removable(models.Model):
+
+class Removable(Retried):
     """A place that is there for nobody once it is removed, until it is brought back or has gone.
 
     Its row stays, and so does all that is in it, as it was; its name is free at once.

@@ -7,9 +7,10 @@ from shub.containers.models.blob import Blob
 from shub.containers.models.container import Container
 from shub.containers.models.image import ImageFacts
 from shub.public_ids import PublicIdField, public_id_rules
+from shub.retrying import Retried
 
 
-class RemovedImage(ImageFacts):
+class RemovedImage(ImageFacts, Retried):
     """An image that was removed, beside its container, until it is brought back or has gone.
 
     It holds its bytes, and counts for nothing else: nobody finds it, and no quota counts it. The

@@ -21,6 +21,7 @@ KINDS = [
     ("under-way", gettext_lazy("On their way")),
     ("waiting", gettext_lazy("Waiting for verification")),
     ("stuck", gettext_lazy("Stuck")),
+    ("trouble", gettext_lazy("Tried again later")),
     ("failed", gettext_lazy("Refused or expired")),
     ("refused", gettext_lazy("Refused")),
     ("expired", gettext_lazy("Expired")),
@@ -63,7 +64,10 @@ def list_uploads(request: HttpRequest) -> HttpResponse:
         {
             **frame(request),
             "form": FilterForm(initial=told),
-            "rows": [(each, WORDS[State(each.state)], *_mark(each)) for each in page.uploads],
+            "rows": [
+                (each, WORDS[State(each.state)], *_mark(each), attempts.in_trouble(each))
+                for each in page.uploads
+            ],
             "newest": f"?{urlencode(filters)}" if told["before"] else "",
             "older": f"?{urlencode({**filters, 'before': page.older})}" if page.older else "",
             "filtered": bool(filters),

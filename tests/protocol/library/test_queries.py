@@ -37,7 +37,7 @@ MOST = {
     ("GET", "/v1/containers/{entity}/{collection}/{container}"): 2,
     ("POST", "/v1/containers"): 4,
     ("GET", "/v1/images/{ref}"): 2,
-    ("POST", "/v1/images"): 7,
+    ("POST", "/v1/images"): 8,  # one of them: has this caller an open upload of it?
     ("DELETE", "/v1/images/{ref}"): 20,
     ("GET", "/v1/imagefile/{ref}"): 3,
     ("POST", "/v1/imagefile/{ref}"): 17,  # the rights once more, after the last byte

@@ -266,6 +266,9 @@ def test_one_and_many_and_the_rules_agree_in_every_world(plan: dict[str, list]) 
             entities = set(permissions.entities_visible_to(caller))
             for entity in world.entities.values():
                 assert (entity in entities) == permissions.may_view_entity(caller, entity)
+            pushable = set(permissions.containers_pushable_by(caller))
+            for container in world.containers:
+                assert (container in pushable) == permissions.may_push(caller, container)
         for caller, container in pairs(world):
             parent = container.collection
             sites = parent.entity.is_sites

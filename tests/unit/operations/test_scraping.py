@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from shub import metrics
+from shub import metrics, retrying
+from shub.containers.models import Blob
 from shub.operations import scraping
 from shub.storage import ObjectStore
 from shub.uploads import beats, totals
@@ -199,6 +200,15 @@ def test_a_scrape_asks_little_and_counts_tables_now_and_then(
     scrape()
     with django_assert_num_queries(4):
         scrape()
+
+
+def test_rows_that_no_sweep_could_take_further_are_counted_by_what_they_are() -> None:
+    for number in range(2):
+        blob = Blob.objects.create(digest=f"{number:064x}", size=1, key=f"blobs/{number}")
+    retrying.postpone(blob, "It is in the way.")
+    found = scrape()
+    assert found["shub_rows_in_trouble{kind=blob}"] == 1
+    assert found["shub_rows_in_trouble{kind=upload}"] == 0
 
 
 def test_while_the_database_is_away_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

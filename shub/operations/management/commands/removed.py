@@ -1,4 +1,4 @@
-"""`manage.py removed`: what was removed, brought back or dropped for good."""
+"""`manage.py removed`: what was removed or refused, brought back or dropped for good."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from shub.accounts.entities import entity_named
-from shub.containers import restoring
 from shub.containers.restoring import Removed, RestoredImage
 from shub.errors import Refusal
+from shub.uploads import bringing_back
+from shub.uploads.bringing_back import UPLOAD, BroughtBack
 
 MOST_LISTED = 1000
 
@@ -16,7 +17,8 @@ MOST_LISTED = 1000
 class Command(BaseCommand):
     help = (
         "List the images, containers and collections that were removed and can be brought back "
-        "(REMOVED_KEEP_DAYS), bring them back, or have them gone for good."
+        "(REMOVED_KEEP_DAYS), and the uploads that were refused and can be verified again "
+        "(CONDEMNED_KEEP_DAYS); bring them back, or have them gone for good."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -55,7 +57,7 @@ class Command(BaseCommand):
         entity = entity_named(name) if name else None
         if name and entity is None:
             raise CommandError(f"There is no entity {name!r}.")
-        for removed in restoring.removed_in(entity, by=None, most=max(most, 0)):
+        for removed in bringing_back.removed_in(entity, by=None, most=max(most, 0)):
             self.stdout.write(line(removed))
 
 
@@ -66,19 +68,26 @@ def line(removed: Removed) -> str:
         inside = f"{removed.size} bytes{tags}"
     else:
         inside = f"{removed.images} {'image' if removed.images == 1 else 'images'}"
+    done = "refused" if removed.kind == UPLOAD else "removed"
+    why = f": {removed.reason}" if removed.reason else ""
     at, until = (
         f"{moment:%Y-%m-%d %H:%M %Z}" for moment in (removed.removed_at, removed.kept_until)
     )
-    by = f" by {removed.removed_by}" if removed.removed_by else ""
+    # Of what was refused, it is who sent it.
+    word = "sent by" if removed.kind == UPLOAD else "by"
+    by = f" {word} {removed.removed_by}" if removed.removed_by else ""
     return (
         f"{removed.kind} {removed.public_id} {removed.name}: {inside}; "
-        f"removed {at}{by}, kept until {until}"
+        f"{done} {at}{by}, kept until {until}{why}"
     )
 
 
 def restored(public_id: str) -> str:
     """Bring it back; what is to be said of that."""
-    back = restoring.restore(restoring.kind_of(public_id, by=None), public_id, by=None)
+    kind = bringing_back.kind_of(public_id, by=None)
+    back = bringing_back.restore(kind, public_id, by=None)
+    if isinstance(back, BroughtBack):
+        return told_of_upload(back)
     if not isinstance(back, RestoredImage):
         return f"{back} is there again."
     told = f"{back.image} is there again."
@@ -88,8 +97,18 @@ def restored(public_id: str) -> str:
     return told
 
 
+def told_of_upload(back: BroughtBack) -> str:
+    """What becomes of it, and of its tags."""
+    told = f"{bringing_back.name_of(back.upload)} is being verified again."
+    if back.tags:
+        told += f" Then its tags move: {', '.join(back.tags)}."
+    if back.tags_taken:
+        told += f" Not so those that mean something else now: {', '.join(back.tags_taken)}."
+    return told
+
+
 def dropped(public_id: str) -> str:
     """Have it gone; what is to be said of that."""
-    kind = restoring.kind_of(public_id, by=None)
-    restoring.remove_for_good(kind, public_id, by=None)
+    kind = bringing_back.kind_of(public_id, by=None)
+    bringing_back.remove_for_good(kind, public_id, by=None)
     return f"The {kind} {public_id} cannot be brought back any more; the next sweeps remove it."

@@ -1,0 +1,115 @@
+"""Resuming: a push that begins again after a failure takes over what the store has already.
+
+Clients know nothing of their earlier tries: they ask whether an image is there, announce it where
+it is not, and send all of it or nothing. So one whose parts have all arrived is handed over when it
+is announced again, and nothing is sent; of others, what was left is dropped when it is begun anew.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from shub import request_ids
+from shub.accounts.callers import Caller
+from shub.containers.models import Image
+from shub.errors import Invalid, OverQuota
+from shub.storage import NoSuchObject, Part, object_store
+from shub.uploads import ending, joining
+from shub.uploads.models import Upload
+from shub.uploads.waiting import wait_for_verdict
+
+log = logging.getLogger(__name__)
+
+State = Upload.State
+
+# Each that is looked at costs a question to the store.
+MOST_LOOKED_AT = 3
+
+# A client that is alive asks for its next part sooner, unless it sends a part very slowly.
+SILENT = timedelta(minutes=10)
+SLOWEST_BYTES_PER_SECOND = 1024**2
+
+
+# ── announced again ──
+def resume(image: Image, *, by: Caller) -> Upload | None:
+    """Hand over the caller's earlier upload of the image whose parts have all arrived, and wait for
+    the verdict a while; None where there is none.
+
+    The image's claim may have gone with a refusal then. The store is asked only where the caller
+    has an open upload of the image.
+    """
+    for upload in _open(image, by=by).order_by("-id")[:MOST_LOOKED_AT]:
+        upload.container = image.container
+        parts = all_parts(upload)
+        if parts and _hand_over(upload, parts, by=by):
+            return wait_for_verdict(upload)
+    return None
+
+
+def has_open(image: Image, *, by: Caller) -> bool:
+    """Whether the caller has begun to send the image, and nobody has said that it is complete."""
+    return by.user is not None and _open(image, by=by).exists()
+
+
+def _open(image: Image, *, by: Caller) -> QuerySet[Upload]:
+    return image.uploads.filter(created_by=by.user, state=State.OPEN)
+
+
+def all_parts(upload: Upload) -> list[Part]:
+    """The parts, where all have arrived whole; else none."""
+    try:
+        parts = object_store().list_parts(upload.key, upload.store_id)
+    except NoSuchObject:
+        return []
+    wanted = [(number, upload.size_of_part(number)) for number in range(1, upload.total_parts + 1)]
+    return parts if [(part.number, part.size) for part in parts] == wanted else []
+
+
+def _hand_over(upload: Upload, parts: Sequence[Part], *, by: Caller) -> bool:
+    """Whether it was handed over, now or by another request. Where there is no room for it the
+    client is told when it begins anew."""
+    request_ids.follow(upload.public_id)
+    # The token that it was begun with may have been replaced since.
+    ours = Upload.objects.filter(pk=upload.pk, state=State.OPEN)
+    ours.update(token=by.token, address=by.address)
+    try:
+        joining.hand_over(upload, parts, by=by)
+    except (OverQuota, Invalid) as refusal:
+        log.info("Upload %s is not gone on with: %s", upload.public_id, refusal.message)
+        return False
+    log.info("Upload %s is gone on with: all of its parts had arrived.", upload.public_id)
+    return True
+
+
+# ── begun anew ──
+def give_up_silent(image: Image, *, by: Caller) -> None:
+    """Abort the caller's earlier uploads of the image that nobody goes on with, and drop their
+    parts: the room is needed for what comes now.
+
+    Nothing is asked where the image was announced a moment ago.
+    """
+    now = timezone.now()
+    if image.created_at > now - SILENT:
+        return
+    earlier = image.uploads.filter(
+        created_by=by.user, state=State.OPEN, active_at__lt=now - SILENT
+    ).order_by("id")
+    for upload in earlier:
+        last_sign = now - silent_after(upload)
+        if give_up(upload, silent_since=last_sign):
+            log.info("Upload %s is given up: its image is begun anew.", upload.public_id)
+            ending.drop_parts(upload)
+
+
+def silent_after(upload: Upload) -> timedelta:
+    """After how long without a sign of life it is taken for dead: a part says none on its way."""
+    return SILENT + timedelta(seconds=upload.part_bytes / SLOWEST_BYTES_PER_SECOND)
+
+
+def give_up(upload: Upload, *, silent_since: object) -> bool:
+    """open → aborted, unless it has moved meanwhile."""
+    silent = Upload.objects.filter(pk=upload.pk, state=State.OPEN, active_at__lt=silent_since)
+    return bool(silent.update(state=State.ABORTED))
