@@ -39,6 +39,15 @@ COUNTED_EVERY = timedelta(days=1)
 ENTITIES_A_PASS = 200
 ENTITIES_AT_ONCE = 20
 
+# Postgres asks at the commit whether what a new row names is there, and locks that: images among
+# them, which others lock before a usage row. So it is asked now, in the same round trip.
+LOCK = """
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+SELECT counted_at IS NOT NULL FROM containers_entityusage
+WHERE entity_id = ANY(%(keys)s) ORDER BY entity_id FOR UPDATE
+"""
+
 # What is asked for, as rows of entity_id and digest, each once.
 PAIRS = (
     "SELECT * FROM unnest(%(entities)s::bigint[], %(digests)s::text[]) AS pair (entity_id, digest)"
@@ -277,7 +286,7 @@ def usage_of(entity_id: int) -> EntityUsage:
 def _balance(asked: str, keys: list[int], parameters: dict[str, Any]) -> dict[int, Change]:
     if not keys:
         return {}
-    if any(row.counted_at is None for row in _locked(keys)):
+    if not _lock(keys):
         # Nobody knows what it was before: all of it counts as old.
         return {key: each.change for key, each in _count(keys).items()}
     rows = _run(CHARGES, CHANGE_SUMS, asked=asked, parameters={**parameters, "keys": keys})
@@ -294,16 +303,22 @@ def _balance(asked: str, keys: list[int], parameters: dict[str, Any]) -> dict[in
     }
 
 
-def _locked(keys: list[int]) -> list[EntityUsage]:
-    """The usage rows of the entities, made where they are missing, in order."""
-    rows = EntityUsage.objects.select_for_update().filter(pk__in=keys).order_by("pk")
-    found = list(rows)
-    if len(found) < len(keys):
+def _lock(keys: list[int]) -> bool:
+    """Lock the usage rows of the entities, made where they are missing, in order; whether each was
+    ever counted."""
+    known = _run_lock(keys)
+    if len(known) < len(keys):
         EntityUsage.objects.bulk_create(
             (EntityUsage(entity_id=key) for key in keys), ignore_conflicts=True
         )
-        found = list(rows)
-    return found
+        known = _run_lock(keys)
+    return all(known)
+
+
+def _run_lock(keys: list[int]) -> list[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, {"keys": keys})
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _bound(quota: int | None) -> int:
@@ -369,7 +384,7 @@ def recount(keys: Sequence[int]) -> int:
     """
     with transaction.atomic():
         ordered = sorted(keys)
-        _locked(ordered)
+        _lock(ordered)
         counted = _count(ordered)
     return sum(each.was_wrong for each in counted.values())
 

@@ -29,6 +29,7 @@ from shub import __version__, counting_folder
 from shub import metrics as counters
 from shub.accounts.models import Entity, User
 from shub.client_address import client_address, is_by_trusted_proxy
+from shub.containers import ledger
 from shub.containers.models import Blob, Image, not_removed
 from shub.uploads import beats, totals
 from shub.uploads.models import Upload
@@ -121,7 +122,7 @@ def _counted_here() -> Iterator[Metric]:
 
 
 def of_the_moment() -> Iterator[Metric]:
-    """What is under way. Two queries, by indexes of what is under way."""
+    """What is under way. Four queries, by indexes of what is under way."""
     waiting = Upload.objects.filter(state=Upload.State.VERIFYING).aggregate(
         count=Count("pk"), since=Min("active_at")
     )
@@ -134,6 +135,20 @@ def of_the_moment() -> Iterator[Metric]:
         "shub_sweep_lag_seconds", "For how long the oldest of them has waited; 0 for none.", lag
     )
     yield _gauge("shub_sweeps_alive", "Sweep processes that run.", len(beats.alive()))
+    site = ledger.site()
+    yield _gauge(
+        "shub_site_stored_bytes",
+        "Bytes that the store holds for this registry: of all blobs that are not gone.",
+        site.stored_bytes,
+    )
+    yield _gauge(
+        "shub_site_reserved_bytes",
+        "Bytes that are promised to uploads which are under way.",
+        site.reserved_bytes,
+    )
+    yield _gauge(
+        "shub_site_quota_bytes", "SITE_QUOTA_BYTES; 0: no bound.", settings.SITE_QUOTA_BYTES
+    )
 
 
 @dataclass(frozen=True)

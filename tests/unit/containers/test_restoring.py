@@ -16,6 +16,7 @@ from shub.containers import (
     dropping,
     freezing,
     granting,
+    ledger,
     namespaces,
     naming,
     refs,
@@ -957,6 +958,7 @@ def test_removing_much_takes_as_many_queries_as_removing_little(
         Tag(container=image.container, name=f"t{number}", arch="amd64", image=image)
         for number, image in enumerate(images)
     )
+    ledger.recount([mara.entity.pk])
     with django_assert_max_num_queries(12):
         foreseen = removal.foresee(collection, by=mara.caller)
     assert (foreseen.images, foreseen.tags, foreseen.size) == (MANY, MANY, 10 * MANY)
