@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from shub.accounts import tokens
 from shub.accounts.models import FormerName
-from shub.containers import naming
+from shub.containers import ledger, naming
 from shub.containers.models import Collection, Container, Image, Tag
 from shub.storage import ObjectStore
 from tests.described import description
@@ -196,6 +196,8 @@ def test_no_operation_takes_more_queries_than_its_bound_nor_more_where_more_is_s
         Image(container=row.container, digest=f"{number:064x}", blob=row.blob, arch="amd64")
         for number in range(300)
     )
+    ledger.forget_counts()
+    ledger.count_uncounted()
     Tag.objects.bulk_create(
         Tag(container=row.container, name=f"t{number}", arch="amd64", image=row)
         for number in range(300)

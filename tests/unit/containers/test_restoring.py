@@ -772,6 +772,7 @@ def test_what_is_brought_back_while_a_sweep_is_about_to_drop_it_stays(
 
     def lock_too_late(image: Image) -> Image | None:
         Container.objects.update(removed_at=None, kept_until=None)
+        ledger.forget_counts()
         return lock(image)
 
     monkeypatch.setattr(removal, "locked", lock_too_late)
