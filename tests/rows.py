@@ -4,7 +4,7 @@ import hashlib
 from datetime import datetime
 from itertools import count
 
-from shub.containers import tagging
+from shub.containers import ledger, tagging
 from shub.containers.models import Blob, Container, Image
 from shub.sif import Facts
 from tests.factories import Person
@@ -34,4 +34,6 @@ def make_image(
     )
     for tag in tags:
         tagging.move(container, tag, image, arch=arch, by=by.caller)
+    ledger.balance(container.collection.entity_id, [digest])
+    ledger.change_site(stored=size)
     return image

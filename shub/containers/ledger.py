@@ -39,6 +39,15 @@ COUNTED_EVERY = timedelta(days=1)
 ENTITIES_A_PASS = 200
 ENTITIES_AT_ONCE = 20
 
+# Postgres asks at the commit whether what a new row names is there, and locks that: images among
+# them, which others lock before a usage row. So it is asked now, in the same round trip.
+LOCK = """
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+SELECT counted_at IS NOT NULL FROM containers_entityusage
+WHERE entity_id = ANY(%(keys)s) ORDER BY entity_id FOR UPDATE
+"""
+
 # What is asked for, as rows of entity_id and digest, each once.
 PAIRS = (
     "SELECT * FROM unnest(%(entities)s::bigint[], %(digests)s::text[]) AS pair (entity_id, digest)"
@@ -54,64 +63,88 @@ IN_CONTAINER = """
     FROM containers_image AS image
     WHERE image.container_id = %(place)s AND image.blob_id IS NOT NULL
 """
-EVERYTHING = """
-    SELECT charge.entity_id, charge.digest FROM containers_charge AS charge
-    WHERE charge.entity_id = ANY(%(keys)s)
-    UNION
-    SELECT collection.entity_id, image.digest
-    FROM containers_image AS image
-    JOIN containers_container AS container ON container.id = image.container_id
-    JOIN containers_collection AS collection ON collection.id = container.collection_id
-    WHERE collection.entity_id = ANY(%(keys)s) AND image.blob_id IS NOT NULL
-    UNION
-    SELECT arriving.entity_id, arriving.digest FROM ({under_way}) AS arriving
-    WHERE arriving.entity_id = ANY(%(keys)s) AND arriving.digest <> ''
-"""
 
-# Makes the charges of what is asked for say what is true. It runs with the usage rows locked, as a
-# statement of its own: it sees what was committed before it began.
-CHARGES = """
+# What is true of that, and what the charges say. Steps are materialized where Postgres, which knows
+# little of how many are asked for, might else begin with all that the entity has.
+OF_ASKED = """
 WITH asked AS MATERIALIZED ({asked}),
+holders AS MATERIALIZED (
+    SELECT asked.entity_id, image.digest, image.blob_id, image.container_id
+    FROM asked JOIN containers_image AS image ON image.digest = asked.digest
+    WHERE image.blob_id IS NOT NULL
+),
 stored AS (
-    SELECT asked.entity_id, asked.digest, max(blob.size) AS size
-    FROM asked
-    JOIN containers_image AS image ON image.digest = asked.digest
-    JOIN containers_blob AS blob ON blob.id = image.blob_id
+    SELECT holders.entity_id, holders.digest, max(blob.size) AS size
+    FROM holders
+    JOIN containers_blob AS blob ON blob.id = holders.blob_id
     JOIN containers_container AS container
-        ON container.id = image.container_id AND container.removed_at IS NULL
+        ON container.id = holders.container_id AND container.removed_at IS NULL
     JOIN containers_collection AS collection
         ON collection.id = container.collection_id AND collection.removed_at IS NULL
-        AND collection.entity_id = asked.entity_id
-    GROUP BY asked.entity_id, asked.digest
+        AND collection.entity_id = holders.entity_id
+    GROUP BY holders.entity_id, holders.digest
+),
+arriving AS MATERIALIZED (
+    SELECT asked.entity_id AS asked_id, under_way.entity_id, under_way.digest, under_way.size
+    FROM asked JOIN ({under_way}) AS under_way ON under_way.digest = asked.digest
 ),
 pending AS (
-    SELECT asked.entity_id, asked.digest, max(arriving.size) AS size
-    FROM asked
-    JOIN ({under_way}) AS arriving
-        ON arriving.digest = asked.digest AND arriving.entity_id = asked.entity_id
-    GROUP BY asked.entity_id, asked.digest
+    SELECT entity_id, digest, max(size) AS size
+    FROM arriving
+    WHERE entity_id = asked_id
+    GROUP BY entity_id, digest
 ),
+before AS (
+    SELECT charge.* FROM containers_charge AS charge JOIN asked USING (entity_id, digest)
+),
+"""
+
+# The same of all that entities have.
+OF_ENTITIES = """
+WITH stored AS (
+    SELECT collection.entity_id, image.digest, max(blob.size) AS size
+    FROM containers_collection AS collection
+    JOIN containers_container AS container
+        ON container.collection_id = collection.id AND container.removed_at IS NULL
+    JOIN containers_image AS image ON image.container_id = container.id
+    JOIN containers_blob AS blob ON blob.id = image.blob_id
+    WHERE collection.entity_id = ANY(%(keys)s) AND collection.removed_at IS NULL
+    GROUP BY collection.entity_id, image.digest
+),
+pending AS (
+    SELECT entity_id, digest, max(size) AS size
+    FROM ({under_way}) AS under_way
+    WHERE entity_id = ANY(%(keys)s) AND digest <> ''
+    GROUP BY entity_id, digest
+),
+before AS (
+    SELECT charge.* FROM containers_charge AS charge WHERE charge.entity_id = ANY(%(keys)s)
+),
+"""
+
+# Makes the charges say what is true. It runs with the usage rows locked, as a statement of its own:
+# it sees what was committed before it began.
+CHARGES = """
 truth AS (
     SELECT entity_id, digest, COALESCE(stored.size, pending.size) AS size,
         stored.size IS NOT NULL AS is_stored
     FROM stored FULL JOIN pending USING (entity_id, digest)
 ),
-before AS (
-    SELECT charge.* FROM containers_charge AS charge JOIN asked USING (entity_id, digest)
+compared AS MATERIALIZED (
+    SELECT entity_id, digest, before.id, before.size AS old_size, before.is_stored AS was_stored,
+        truth.size, truth.is_stored
+    FROM before FULL JOIN truth USING (entity_id, digest)
 ),
 dropped AS (
-    DELETE FROM containers_charge AS charge USING before
-    WHERE charge.id = before.id AND NOT EXISTS (
-        SELECT FROM truth
-        WHERE truth.entity_id = before.entity_id AND truth.digest = before.digest
-    )
+    DELETE FROM containers_charge AS charge USING compared
+    WHERE charge.id = compared.id AND compared.size IS NULL
     RETURNING charge.entity_id
 ),
 written AS (
     INSERT INTO containers_charge (entity_id, digest, size, is_stored)
-    SELECT truth.entity_id, truth.digest, truth.size, truth.is_stored
-    FROM truth LEFT JOIN before USING (entity_id, digest)
-    WHERE before.id IS NULL OR (before.size, before.is_stored) <> (truth.size, truth.is_stored)
+    SELECT entity_id, digest, size, is_stored
+    FROM compared
+    WHERE size IS NOT NULL AND (id IS NULL OR (old_size, was_stored) <> (size, is_stored))
     ON CONFLICT (entity_id, digest)
         DO UPDATE SET size = EXCLUDED.size, is_stored = EXCLUDED.is_stored
     RETURNING entity_id
@@ -121,16 +154,12 @@ written AS (
 # … and the sums by the difference.
 CHANGE_SUMS = """
 differences AS (
-    SELECT entity_id, sum(stored)::bigint AS stored, sum(reserved)::bigint AS reserved
-    FROM (
-        SELECT entity_id, CASE WHEN is_stored THEN size ELSE 0 END AS stored,
-            CASE WHEN is_stored THEN 0 ELSE size END AS reserved
-        FROM truth
-        UNION ALL
-        SELECT entity_id, CASE WHEN is_stored THEN -size ELSE 0 END,
-            CASE WHEN is_stored THEN 0 ELSE -size END
-        FROM before
-    ) AS each
+    SELECT entity_id,
+        (COALESCE(sum(size) FILTER (WHERE is_stored), 0)
+            - COALESCE(sum(old_size) FILTER (WHERE was_stored), 0))::bigint AS stored,
+        (COALESCE(sum(size) FILTER (WHERE NOT is_stored), 0)
+            - COALESCE(sum(old_size) FILTER (WHERE NOT was_stored), 0))::bigint AS reserved
+    FROM compared
     GROUP BY entity_id
 ),
 changed AS (
@@ -155,7 +184,7 @@ sums AS (
     SELECT entity_id,
         COALESCE(sum(size) FILTER (WHERE is_stored), 0)::bigint AS stored,
         COALESCE(sum(size) FILTER (WHERE NOT is_stored), 0)::bigint AS reserved
-    FROM truth
+    FROM compared
     GROUP BY entity_id
 ),
 corrected AS (
@@ -277,10 +306,12 @@ def usage_of(entity_id: int) -> EntityUsage:
 def _balance(asked: str, keys: list[int], parameters: dict[str, Any]) -> dict[int, Change]:
     if not keys:
         return {}
-    if any(row.counted_at is None for row in _locked(keys)):
+    if not _lock(keys):
         # Nobody knows what it was before: all of it counts as old.
         return {key: each.change for key, each in _count(keys).items()}
-    rows = _run(CHARGES, CHANGE_SUMS, asked=asked, parameters={**parameters, "keys": keys})
+    rows = _run(
+        OF_ASKED, CHARGES, CHANGE_SUMS, asked=asked, parameters={**parameters, "keys": keys}
+    )
     return {
         key: Change(
             entity_name=name,
@@ -294,25 +325,31 @@ def _balance(asked: str, keys: list[int], parameters: dict[str, Any]) -> dict[in
     }
 
 
-def _locked(keys: list[int]) -> list[EntityUsage]:
-    """The usage rows of the entities, made where they are missing, in order."""
-    rows = EntityUsage.objects.select_for_update().filter(pk__in=keys).order_by("pk")
-    found = list(rows)
-    if len(found) < len(keys):
+def _lock(keys: list[int]) -> bool:
+    """Lock the usage rows of the entities, made where they are missing, in order; whether each was
+    ever counted."""
+    known = _run_lock(keys)
+    if len(known) < len(keys):
         EntityUsage.objects.bulk_create(
             (EntityUsage(entity_id=key) for key in keys), ignore_conflicts=True
         )
-        found = list(rows)
-    return found
+        known = _run_lock(keys)
+    return all(known)
+
+
+def _run_lock(keys: list[int]) -> list[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, {"keys": keys})
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _bound(quota: int | None) -> int:
     return int(settings.DEFAULT_QUOTA_BYTES) if quota is None else quota
 
 
-def _run(*parts: str, asked: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _run(*parts: str, asked: str = "", parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     (under_way,) = _under_way
-    sql = "".join(parts).format(asked=asked.format(under_way=under_way), under_way=under_way)
+    sql = "".join(parts).format(asked=asked, under_way=under_way)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
@@ -369,7 +406,7 @@ def recount(keys: Sequence[int]) -> int:
     """
     with transaction.atomic():
         ordered = sorted(keys)
-        _locked(ordered)
+        _lock(ordered)
         counted = _count(ordered)
     return sum(each.was_wrong for each in counted.values())
 
@@ -443,7 +480,7 @@ def _open_accounts() -> None:
 def _count(keys: list[int]) -> dict[int, Count]:
     """Count these entities anew; their rows are locked."""
     found = {}
-    for row in _run(CHARGES, COUNT_SUMS, asked=EVERYTHING, parameters={"keys": keys}):
+    for row in _run(OF_ENTITIES, CHARGES, COUNT_SUMS, parameters={"keys": keys}):
         key, name, quota, stored_before, reserved_before, stored, reserved, corrected, known = row
         said, counted = (stored_before, reserved_before), (stored, reserved)
         was_wrong = known and (corrected > 0 or said != counted)

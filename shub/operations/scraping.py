@@ -29,7 +29,7 @@ from shub import __version__, counting_folder, retrying
 from shub import metrics as counters
 from shub.accounts.models import Entity, User
 from shub.client_address import client_address, is_by_trusted_proxy
-from shub.containers import fixity
+from shub.containers import fixity, ledger
 from shub.containers.models import (
     Blob,
     Collection,
@@ -138,7 +138,7 @@ def _counted_here() -> Iterator[Metric]:
 
 
 def of_the_moment() -> Iterator[Metric]:
-    """What is under way. Three queries, by indexes of what is under way."""
+    """What is under way. Five queries, by indexes of what is under way."""
     waiting = Upload.objects.filter(state=Upload.State.VERIFYING).aggregate(
         count=Count("pk"), since=Min("active_at")
     )
@@ -166,6 +166,20 @@ def of_the_moment() -> Iterator[Metric]:
         "shub_blobs_unreadable",
         "Proven blobs that the store broke off when they were read last.",
         rereading.unreadable,
+    )
+    site = ledger.site()
+    yield _gauge(
+        "shub_site_stored_bytes",
+        "Bytes that the store holds for this registry: of all blobs that are not gone.",
+        site.stored_bytes,
+    )
+    yield _gauge(
+        "shub_site_reserved_bytes",
+        "Bytes that are promised to uploads which are under way.",
+        site.reserved_bytes,
+    )
+    yield _gauge(
+        "shub_site_quota_bytes", "SITE_QUOTA_BYTES; 0: no bound.", settings.SITE_QUOTA_BYTES
     )
 
 

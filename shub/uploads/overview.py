@@ -10,14 +10,14 @@ from django.utils import timezone
 from shub.accounts.administrators import check_sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, User
-from shub.containers import blobs, fixity, usage
+from shub.containers import blobs, fixity, ledger, usage
 from shub.containers.models import Blob, Image, not_removed
 from shub.uploads import attempts
 from shub.uploads.models import Upload
 
 State = Upload.State
 
-# Counting all images and bytes reads their whole tables: it is done this often at most, however
+# Counting all images and people reads their whole tables: it is done this often at most, however
 # many look.
 COUNTED_SECONDS = 60
 LARGEST = 5
@@ -37,9 +37,11 @@ class Stored:
     images: int
     """Those whose bytes are there, and that are not removed."""
     bytes: int
-    """Of proven blobs; what several images share counts once."""
+    """Of every blob that is not gone; what several images share counts once."""
+    reserved: int
+    """Bytes that are promised to uploads under way."""
     largest: list[list[int]]
-    """The LARGEST entities that store the most: key and bytes of each."""
+    """The LARGEST entities that store the most: key, stored and promised bytes of each."""
 
 
 @dataclass(frozen=True)
@@ -93,23 +95,28 @@ def _count(by: Caller) -> Stored:
         new_people=Count("pk", filter=~robots & Q(date_joined__gte=week)),
         robots=Count("pk", filter=robots),
     )
+    site = ledger.site()
     return Stored(
         **users,
         entities=Entity.objects.filter(retired_at__isnull=True).count(),
         images=Image.objects.filter(
             not_removed("container", "container__collection"), blob__isnull=False
         ).count(),
-        bytes=usage.bytes_of_the_site(),
-        largest=[[each.entity.pk, each.bytes] for each in usage.by_entity(by=by, count=LARGEST)],
+        bytes=site.stored_bytes,
+        reserved=site.reserved_bytes,
+        largest=[
+            [each.entity.pk, each.bytes, each.reserved]
+            for each in usage.by_entity(by=by, count=LARGEST)
+        ],
     )
 
 
 def largest(counted: Stored) -> list[usage.Used]:
     """The entities that store the most, with the quotas that they have now. One query."""
-    entities = Entity.objects.in_bulk([key for key, _ in counted.largest])
+    entities = Entity.objects.in_bulk([key for key, _, _ in counted.largest])
     return [
-        usage.Used(entities[key], used, usage.quota_bytes(entities[key]))
-        for key, used in counted.largest
+        usage.Used(entities[key], stored, usage.quota_bytes(entities[key]), reserved)
+        for key, stored, reserved in counted.largest
         if key in entities
     ]
 

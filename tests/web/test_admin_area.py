@@ -13,7 +13,7 @@ from shub import retrying
 from shub.accounts import roster, standing, tokens
 from shub.accounts.models import Entity, User
 from shub.audit.models import Event
-from shub.containers import robots, usage
+from shub.containers import ledger, robots, usage
 from shub.containers.models import ReadOnly, Role
 from shub.errors import Denied, NotFound
 from shub.storage import ObjectStore
@@ -394,6 +394,7 @@ def test_the_lists_ask_as_often_however_long_they_are(
 ) -> None:
     browser = administrator.browser
     tools = make_collection(mara.entity, "tools", mara)
+    ledger.count_uncounted()
     counts = []
     for round_ in (1, 2):
         for number in range(4):

@@ -1,5 +1,6 @@
 """`/admin-area/`: how much there is, what is under way, and what wants to be looked at."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -24,6 +25,7 @@ def show(request: HttpRequest) -> HttpResponse:
             "stored": stored,
             "work": overview.work(by=by),
             "largest": overview.largest(stored),
+            "site_quota": settings.SITE_QUOTA_BYTES,
             "mode": freezing.read_only_mode(),
             "days": overview.DAYS,
             "counted_seconds": overview.COUNTED_SECONDS,

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
-from shub.containers import usage
+from shub.containers import ledger, usage
 from shub.rows import Cut
 from shub.web.admin_area.frame import for_administrators, frame
 from shub.web.refusals import made_by
@@ -54,6 +54,8 @@ def quotas(request: HttpRequest) -> HttpResponse:
             "page": page,
             "rows": page.rows,
             "default_quota": settings.DEFAULT_QUOTA_BYTES,
+            "site": ledger.site(),
+            "site_quota": settings.SITE_QUOTA_BYTES,
         },
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from shub.containers import tagging
+from shub.containers import ledger, tagging
 from shub.containers.models import Blob, Collection, Container, Image, PendingTag, TagMove
 from shub.storage import ObjectStore
 from shub.uploads.models import Upload
@@ -161,6 +161,7 @@ def test_a_tag_that_is_set_while_its_image_is_being_proven_is_not_lost(
             blob.save()
             Image.objects.update(blob=blob, arch="amd64")
             Upload.objects.update(state="done")
+            ledger.forget_counts()
         assert setting.result(10) == 200
     assert client.get(f"/v1/images/{PATH}:latest").data["id"] == image["id"]
     assert not PendingTag.objects.exists()

@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from shub.accounts.models import Entity
+from shub.containers import ledger
 from shub.containers.models import Collection, Container, Image
 from shub.containers.search import MOST_FOUND, NEWEST_OF_EACH
 from shub.storage import ObjectStore
@@ -126,6 +127,7 @@ def test_the_lists_are_bounded_and_the_newest_come_first(mara: Person) -> None:
         Image(container=row.container, digest=f"{number:064x}", blob=row.blob, arch="amd64")
         for number in range(NEWEST_OF_EACH + 5)
     )
+    ledger.forget_counts()
     Container.objects.bulk_create(
         Container(collection=row.container.collection, name=f"agcc-{number}")
         for number in range(MOST_FOUND + 5)

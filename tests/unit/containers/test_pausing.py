@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from shub.containers import pausing
+from shub.containers import ledger, pausing
 from shub.containers.models import Blob, CollectionPause, Image
 from shub.storage import ObjectStore
 from shub.uploads import sweeps
@@ -29,6 +29,7 @@ def condemned(mara: Person, store: ObjectStore, settings: Any) -> Blob:
     wire(mara).push("mara/tools/gcc", CONTENT)
     Image.objects.all().delete()
     Blob.objects.update(state=Blob.State.CONDEMNED)
+    ledger.forget_counts()
     return Blob.objects.get()
 
 

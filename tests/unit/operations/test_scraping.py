@@ -198,7 +198,7 @@ def test_a_scrape_asks_little_and_counts_tables_now_and_then(
     django_assert_num_queries: Any,
 ) -> None:
     scrape()
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         scrape()
 
 

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from shub import migrating
+from shub.containers import ledger
 from shub.errors import Unavailable
 from shub.storage import object_store
 from shub.web import assets
@@ -68,6 +69,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         applied = f" Migrations that were applied: {count}." if count else ""
         self.stdout.write(f"The database is up to date.{applied}")
+        # Of an older version's rows: usage is read from then on, and counted once a day.
+        if counted := ledger.count_uncounted():
+            self.stdout.write(f"What entities store was counted, for {counted} of them.")
 
     def _collect(self) -> None:
         try:

@@ -3,10 +3,12 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shub.accounts.models import Entity
-from shub.containers import usage
+from shub.containers import ledger, usage
+from shub.containers.models import EntityUsage, SiteUsage
 from shub.errors import Refusal
 from shub.names import folded
 
@@ -23,10 +25,13 @@ def size(written: str) -> int | None:
 
 
 class Command(BaseCommand):
-    help = "Say how many bytes an entity stores and may store, or change how many it may."
+    help = (
+        "Say how many bytes an entity, or the whole registry, stores, has promised to uploads "
+        "under way, and may store; or change how many an entity may."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("entity", help="the entity's name")
+        parser.add_argument("entity", nargs="?", default="", help="the entity's name")
         parser.add_argument(
             "size",
             nargs="?",
@@ -35,21 +40,35 @@ class Command(BaseCommand):
             help="such as 500GB or 1TiB; 'none' for no bound, 'default' for the site's own; "
             "without it nothing is changed",
         )
+        parser.add_argument(
+            "--site",
+            action="store_true",
+            help="of the whole registry, whose bound is the setting SITE_QUOTA_BYTES",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["entity"]
+        if bool(options["entity"]) == options["site"]:
+            raise CommandError("Name an entity, or say --site.")
+        if options["site"]:
+            self._say("The registry", ledger.site(), settings.SITE_QUOTA_BYTES)
+            return
+        entity = self._entity(options["entity"], options["size"])
+        own = "" if entity.quota_bytes is not None else " (the site's default)"
+        self._say(entity.name, ledger.usage_of(entity.pk), usage.quota_bytes(entity), own)
+
+    def _entity(self, name: str, size: int | None) -> Entity:
         try:
-            if options["size"] != UNCHANGED:
-                entity = usage.set_quota(name=name, quota=options["size"], by=None)
-            else:
-                entity = Entity.objects.get(name=folded(name))
+            if size != UNCHANGED:
+                return usage.set_quota(name=name, quota=size, by=None)
+            return Entity.objects.get(name=folded(name))
         except Entity.DoesNotExist:
             raise CommandError(f"There is no entity {name!r}.") from None
         except Refusal as refusal:
             raise CommandError(refusal.message) from refusal
-        bound = usage.quota_bytes(entity)
+
+    def _say(self, whose: str, now: EntityUsage | SiteUsage, bound: int, own: str = "") -> None:
         may = f"may store {bound} bytes" if bound else "may store without bound"
-        own = "" if entity.quota_bytes is not None else " (the site's default)"
-        self.stdout.write(
-            f"{entity.name} stores {usage.stored_bytes(entity)} bytes and {may}{own}."
-        )
+        stores = f"{whose} stores {now.stored_bytes} bytes"
+        if now.reserved_bytes:
+            stores += f", has promised {now.reserved_bytes} to uploads under way,"
+        self.stdout.write(f"{stores} and {may}{own}.")

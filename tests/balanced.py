@@ -1,0 +1,23 @@
+"""After a test the ledger says what a count of all rows says.
+
+Tests that write rows past the product call `ledger.forget_counts()`.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from shub.containers import ledger
+
+
+@pytest.fixture(autouse=True)
+def ledger_is_right(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Of tests that use the database: whatever they did, nothing is left over or missing."""
+    if not request.node.get_closest_marker("django_db") and "db" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("db")
+    yield
+    if not connection.needs_rollback:
+        assert ledger.recount_all() == 0, "the ledger was wrong: see what was logged"
