@@ -233,7 +233,7 @@ def notice(live: Live, folder: Path, options: argparse.Namespace) -> list[tuple[
     before_all = next(
         each.resident_bytes for each in processes.groups(live) if each.name == "sweep"
     )
-    os.kill(sweep, signal.SIGSTOP)
+    stop_between_transactions(live, sweep)
     try:
         for number in range(1, options.images + 1):
             push(live, folder / "large.sif", options.size, options.seed + number, tag="")
@@ -271,6 +271,19 @@ def notice(live: Live, folder: Path, options: argparse.Namespace) -> list[tuple[
             peak <= SWEEP_GOAL_BYTES,
         ),
     ]
+
+
+def stop_between_transactions(live: Live, sweep: int) -> None:
+    """Make the sweep stand still while it holds nothing that others wait for."""
+    held = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'"
+    for _ in range(50):
+        os.kill(sweep, signal.SIGSTOP)
+        time.sleep(0.2)
+        if not live.rows(held)[0][0]:
+            return
+        os.kill(sweep, signal.SIGCONT)
+        time.sleep(0.2)
+    raise Failed("The sweep is always in the middle of something.")
 
 
 def asked_for(live: Live, path: str) -> Asking:

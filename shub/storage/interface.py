@@ -23,6 +23,9 @@ class Promise(Enum):
     BEARER_IGNORED = "a presigned address works although an Authorization header comes with it"
 
 
+OTHER_OBJECT = "The object store gave another object's bytes. Please try again later."
+BROKEN_OFF = "The object store stopped sending before the end. Please try again later."
+
 _FILENAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -106,7 +109,7 @@ class Slice:
 
     def read(self, length: int) -> bytes:
         if self._at + length > len(self._content):
-            raise Unavailable("The object has no more bytes.")
+            raise Unavailable(BROKEN_OFF)
         self._at += length
         return self._content[self._at - length : self._at]
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from shub.errors import Unavailable
 from shub.storage.interface import (
+    OTHER_OBJECT,
     IncompleteParts,
     Listed,
     NoSuchObject,
@@ -173,7 +174,7 @@ class MemoryStore:
     ) -> Iterator[OpenRange]:
         whole, content = self._object(key)
         if etag not in {"", whole.etag} or start > whole.size:
-            raise Unavailable("The object is another one than it was.")
+            raise Unavailable(OTHER_OBJECT)
         yield Slice(whole, content[start : None if length is None else start + length])
 
     def object_address(self, key: str, *, asked_host: str = "", filename: str = "") -> str:

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from shub.errors import Unavailable
 from shub.storage import object_store
-from shub.storage.interface import OpenRange, StoredObject
+from shub.storage.interface import OTHER_OBJECT, OpenRange, StoredObject
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,6 @@ ASK_SECONDS = 1.0
 # Whoever is given up hangs up at once, unless it is just waiting for a connection or an answer: it
 # then ends with the store's time-out, and nobody waits for that.
 HANGING_UP_SECONDS = 2.0
-
-OTHER_OBJECT = "The object store gave bytes of two objects for one. Please try again later."
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ from shub.storage.clients import (
     upload_credentials,
 )
 from shub.storage.interface import (
+    BROKEN_OFF,
+    OTHER_OBJECT,
     IncompleteParts,
     Listed,
     NoSuchObject,
@@ -63,8 +65,6 @@ LISTED_AT_ONCE = 1000
 
 UNREACHABLE = "The object store cannot be reached at the moment. Please try again later."
 REFUSING = "The object store did not do what it was asked to. The administrator's log says why."
-OTHER_OBJECT = "The object store has another object in this one's place. Please try again later."
-BROKEN_OFF = "The object store stopped sending before the end. Please try again later."
 
 # The codes of MinIO, JuiceFS, SeaweedFS and AWS for the refusals that mean something to us.
 MISSING = frozenset({"NoSuchKey", "NoSuchUpload"})

@@ -111,11 +111,11 @@ def test_a_sweep_that_lost_its_lease_writes_nothing(sent: Upload) -> None:
     hand_over(sent)
     first = verification.take_next()
     assert first is not None
-    finding = verification.examine(first, lambda: None)
+    finding = verification.examine(first, lambda size: None)
     Upload.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert verification.take_next() is not None
     with pytest.raises(verification.LeaseLost):
-        verification.renew(first)
+        verification.renew(first, 0)
     with pytest.raises(verification.LeaseLost):
         verification.settle(first, finding)
     assert not Image.objects.get().is_proven

@@ -165,7 +165,7 @@ def test_a_page_that_watches_is_told_of_each_tenth_and_no_more(
     assert look(poll).status_code == 204
     far(waiting, bytes_read=21_000)
     found = look(poll)
-    assert "10 % read" in text_of(found)
+    assert "10 % read" in found.content.decode()
     assert look(found.context["poll"]).status_code == 204
 
 
