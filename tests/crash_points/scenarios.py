@@ -112,14 +112,14 @@ def ended(state: str) -> Step:
         upload = Upload.objects.get()
         assert upload.state == state, upload
         assert world.objects() == {}
-        assert world.open_parts() == []
+        none_open(world)
 
     return ends
 
 
 def none_open(world: World) -> None:
     """The store has no upload in parts."""
-    assert world.open_parts() == []
+    assert world.open_parts() == [], "the store still has parts"
 
 
 def sweeping(*acts: Callable[[], object]) -> Step:
