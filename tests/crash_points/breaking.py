@@ -11,7 +11,7 @@ from django.test import override_settings
 from shub.storage import ObjectStore
 from tests.crash_points import judging
 from tests.crash_points.acts import AFTER, BEFORE, Act, Course, Killed, Point
-from tests.crash_points.world import LATER, SOON, TOMORROW, World, inhabited
+from tests.crash_points.world import LATER, SOON, World, inhabited
 
 Step = Callable[[World], None]
 MakeStore = Callable[[], ObjectStore] | None
@@ -138,14 +138,11 @@ def _soon(world: World) -> None:
 
 
 def _settle(world: World) -> None:
-    """A day later, and past all that is kept."""
-    world.pass_time(TOMORROW)
-    world.sweep()
-    judging.assert_honest(world)
+    """Past UPLOAD_IDLE_HOURS, and all that is kept."""
     world.kept.clear()
     world.pass_time(LATER)
     # Images first, then what they were in: a pass for each.
-    _until(judging.assert_settled, world, lambda: None, times=3)
+    _until(judging.assert_settled, world, lambda: None, times=4)
 
 
 def _until(holds: Step, world: World, meanwhile: Callable[[], None], *, times: int) -> None:

@@ -48,6 +48,9 @@ def assert_honest(world: World) -> None:
     for key in objects:
         known = key in blobs and blobs[key].state != State.GONE
         assert known or key in joining, f"an object that no row knows: {key}"
+    begun = {(parts.key, parts.store_id) for parts in world.open_parts()}
+    for upload in Upload.objects.filter(state=Upload.State.OPEN):
+        assert (upload.key, upload.store_id) in begun, f"{upload}, of which the store knows nothing"
     _assert_images_have_bytes()
     _assert_history_is_whole()
     _assert_trail_is_whole()

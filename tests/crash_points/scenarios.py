@@ -5,6 +5,7 @@ at which it is killed are found by running it.
 """
 
 import io
+import sys
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -111,14 +112,14 @@ def ended(state: str) -> Step:
         upload = Upload.objects.get()
         assert upload.state == state, upload
         assert world.objects() == {}
-        assert world.open_parts() == []
+        none_open(world)
 
     return ends
 
 
 def none_open(world: World) -> None:
     """The store has no upload in parts."""
-    assert world.open_parts() == []
+    assert world.open_parts() == [], "the store still has parts"
 
 
 def sweeping(*acts: Callable[[], object]) -> Step:
@@ -126,7 +127,8 @@ def sweeping(*acts: Callable[[], object]) -> Step:
 
     def act(world: World) -> None:
         for each in acts:
-            each()
+            # As it is called now: tests of the judge put another in its place.
+            getattr(sys.modules[each.__module__], each.__name__)()
 
     return act
 

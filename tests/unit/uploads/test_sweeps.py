@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from shub.containers.models import Blob, Image
 from shub.errors import Unavailable
-from shub.storage import ObjectStore, Part, object_store
+from shub.storage import ObjectStore, Part, object_store, replace_object_store
 from shub.storage.keys import blob_key
 from shub.uploads import joining, multipart, sweeps, verification
 from shub.uploads.models import Upload
@@ -344,3 +344,91 @@ def settle() -> None:
 def age(upload: Upload) -> None:
     """As though nothing had happened to it for a month."""
     Upload.objects.filter(pk=upload.pk).update(active_at=timezone.now() - LONG_AGO)
+
+
+# ── very many at once ──
+def test_a_sweep_that_took_a_whole_batch_has_another_turn_after_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns, left = [], [2, 3, 1]
+
+    def expire_idle() -> int:
+        turns.append("expire_idle")
+        return left.pop(0)
+
+    def drop_idle_claims() -> int:
+        turns.append("drop_idle_claims")
+        return 0
+
+    monkeypatch.setattr(sweeps, "BATCH", 2)
+    monkeypatch.setattr(sweeps, "expire_idle", expire_idle)
+    monkeypatch.setattr(sweeps, "drop_idle_claims", drop_idle_claims)
+    sweeps.housekeeping()
+    assert turns == ["expire_idle", "drop_idle_claims", "expire_idle", "expire_idle"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 20.0])
+def test_turns_end_by_the_clock_or_when_the_process_is_told_to_end(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    turns = []
+
+    def expire_idle() -> int:
+        turns.append("expire_idle")
+        return sweeps.BATCH
+
+    monkeypatch.setattr(sweeps, "expire_idle", expire_idle)
+    monkeypatch.setattr(sweeps, "TURNS_SECONDS", seconds)
+    sweeps.housekeeping(lambda: bool(seconds) and len(turns) == 3)
+    assert len(turns) == (3 if seconds else 1)
+
+
+def test_condemned_objects_go_by_one_request(mara: Person, store: ObjectStore) -> None:
+    condemn_three(mara)
+    asked = RefusingStore(store, refused="")
+    with replace_object_store(asked):
+        assert sweeps.collect_condemned() == 3
+    assert [len(keys) for keys in asked.removed] == [3]
+    assert stored_keys(store) == []
+    assert set(Blob.objects.values_list("state", flat=True)) == {"gone"}
+
+
+def test_an_object_that_the_store_refuses_to_remove_keeps_no_other(
+    mara: Person, store: ObjectStore
+) -> None:
+    kept, *_ = condemn_three(mara)
+    with replace_object_store(RefusingStore(store, refused=kept.key)):
+        assert sweeps.collect_condemned() == 2
+    assert stored_keys(store) == [kept.key]
+    kept.refresh_from_db()
+    assert kept.state == "leaving"
+    Blob.objects.update(retry_at=None)
+    assert sweeps.collect_condemned() == 1
+    assert stored_keys(store) == []
+
+
+class RefusingStore:
+    """The store, but for one key, which it does not remove."""
+
+    def __init__(self, store: ObjectStore, *, refused: str) -> None:
+        self.store = store
+        self.refused = refused
+        self.removed: list[list[str]] = []
+
+    def remove(self, keys: list[str]) -> None:
+        self.removed.append(list(keys))
+        if self.refused in keys:
+            raise Unavailable("Not this one.")
+        self.store.remove(keys)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+def condemn_three(person: Person) -> list[Blob]:
+    """Bytes that no row needs."""
+    for seed in (31, 32, 33):
+        wire(person).push(PATH, sif_bytes(seed=seed))
+    Image.objects.all().delete()
+    Blob.objects.update(state=Blob.State.CONDEMNED)
+    return list(Blob.objects.order_by("id"))
