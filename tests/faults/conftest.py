@@ -26,7 +26,7 @@ MakeBench = Callable[..., Bench]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "faults: kills at every moment, for minutes; `make faults`")
+    config.addinivalue_line("markers", "faults: kills at every moment, for minutes; `make moments`")
     config.stash[SEED] = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().getrandbits(32))
 
 

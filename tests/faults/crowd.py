@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,6 +66,8 @@ class Round:
     over: threading.Event
     chance_of_huge: float = 0.01
     give_up_at: float = float("inf")
+    shared: dict[str, Image] = field(default_factory=dict)
+    """What was pushed into the container of all, by digest."""
 
     @property
     def collection(self) -> str:
@@ -151,6 +153,8 @@ class Quick(Client):
             (self.pull_tag, 8),
             (self.retag, 10),
             (self.retag_shared, 6),
+            (self.delete_shared, 5),
+            (self.restore_shared, 3),
             (self.delete, 8),
             (self.restore, 6),
             (self.look, 4),
@@ -322,6 +326,7 @@ class Quick(Client):
             self.images[image.digest] = image
             return
         image = self.send(self.shared, self.shared_id, size, seed)
+        self.round.shared[image.digest] = image
         self.tag_shared(image)
 
     def tag_shared(self, image: Image) -> None:
@@ -339,6 +344,38 @@ class Quick(Client):
         found = self.library.image(f"{self.shared}:sha256.{act.digest}")
         if found:
             self.tag_shared(Image(act.digest, len(content), found["id"]))
+
+    def delete_shared(self) -> None:
+        """One of those that others push, delete and bring back at this moment."""
+        if not self.round.shared:
+            return
+        image = self.one_of(self.round.shared)
+        ref = f"{self.shared}:sha256.{image.digest}"
+        with self.journal.act(self.name, Kind.DELETE, self.shared, image.digest) as act:
+
+            def attempt() -> None:
+                try:
+                    self.library.delete(ref)
+                except Refused as refused:
+                    # Gone, by this very try or by somebody else.
+                    if refused.status != 404:
+                        raise
+
+            self.persist(act, attempt)
+
+    def restore_shared(self) -> None:
+        """Bring back one of them, if it is away."""
+        if not self.round.shared:
+            return
+        image = self.one_of(self.round.shared)
+        with self.journal.act(self.name, Kind.RESTORE, self.shared, image.digest) as act:
+
+            def attempt() -> None:
+                self.page.restore(self.shared, image.public_id)
+                if not self.library.image(f"{self.shared}:sha256.{image.digest}").get("uploaded"):
+                    raise Refused(404, "not there")
+
+            self.persist(act, attempt)
 
 
 class Real(Client):

@@ -356,21 +356,16 @@ class Replicas:
     def _starter(
         self, name: str, words: tuple[str, ...], environment: Mapping[str, str]
     ) -> Callable[[], "subprocess.Popen[bytes]"]:
-        log = self._place / f"{name}.log"
-
-        def start() -> "subprocess.Popen[bytes]":
-            with log.open("ab") as output:
-                return subprocess.Popen(
-                    [sys.executable, *words],
-                    cwd=PROJECT,
-                    env={**environment, "PGAPPNAME": name},
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                )
-
-        return start
+        spec = ChildSpec(
+            name=name,
+            command=(sys.executable, *words),
+            environment={**environment, "PGAPPNAME": name},
+            folder=PROJECT,
+            log=self._place / f"{name}.log",
+            # Should the test itself be killed.
+            orphan_signal=signal.SIGKILL,
+        )
+        return lambda: spawn(spec)
 
     @property
     def live(self) -> Live:

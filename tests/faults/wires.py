@@ -132,6 +132,8 @@ class Wire:
         self._links.add(link)
         try:
             await asyncio.gather(self._pass(link, reader, far[1]), self._pass(link, far[0], writer))
+        except asyncio.CancelledError:
+            pass  # the end: asyncio's own server would report it as a fault
         finally:
             self._links.discard(link)
             link.close()
