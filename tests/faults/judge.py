@@ -120,6 +120,13 @@ class Judge:
 
     def sweep_now(self) -> list[str]:
         """One sweep beside those that run, and the end of what is verified."""
+        left = dict(
+            self.live.rows(
+                "SELECT state, count(*) FROM uploads_upload"
+                " WHERE state IN ('open', 'joining', 'verifying') GROUP BY state"
+            )
+        )
+        self.notes["left on their way"] = ", ".join(f"{left[each]} {each}" for each in left) or "0"
         self._change(*WAITED, JOINING_LEFT)
         wrong = self._manage("sweep", "--once")
         begun = time.monotonic()
