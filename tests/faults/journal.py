@@ -71,6 +71,8 @@ class Journal:
     acts: list[Act] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """Answers that are wrong whatever happens: other bytes, a 500, a loss seen at once."""
+    remarks: list[str] = field(default_factory=list)
+    """What is no fault of the registry's, and worth to be told."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager

@@ -83,6 +83,7 @@ class Judge:
             self.images_are_as_acknowledged,
             self.tags_are_as_acknowledged,
             self.histories_are_unbroken,
+            self.fsck_is_clean,
         ):
             found += self._said(rule)
         found += self._said(self.sweep_tomorrow)

@@ -17,15 +17,26 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.clients import obtain
-from tests.faults.crowd import FINISHING_SECONDS, Client, Quick, Real, Round
-from tests.faults.journal import Journal
+from tests.clients.live import Live
+from tests.faults.crowd import (
+    FINISHING_SECONDS,
+    ApptainerHand,
+    Client,
+    Hand,
+    ProgramHand,
+    Quick,
+    Real,
+    Round,
+)
+from tests.faults.journal import End, Journal
 from tests.faults.judge import Judge
 from tests.faults.layouts import SETTINGS, Embedded, Layout, Replicas, folder
 from tests.faults.saboteur import KILL, Saboteur
@@ -40,6 +51,8 @@ TABLE = REPOSITORY / "build" / "faults.md"
 KEPT = REPOSITORY / "build" / "faults"
 
 CLIENTS = 6
+
+GO_LIBRARY = "apptainer-v1.4.14"
 
 
 @dataclass
@@ -97,9 +110,12 @@ class Ground:
     def __init__(self, place: Path) -> None:
         self.place = place
         self._used: Path | None = None
-        self.apptainer: Path | None = None
+        self.hands: dict[str, tuple[Callable[[Path, Path, Live], Hand], Path]] = {}
+        """The real clients that there are on this machine, by name."""
         with contextlib.suppress(obtain.Missing):
-            self.apptainer = obtain.apptainer().path
+            self.hands["apptainer"] = (ApptainerHand, obtain.apptainer().path)
+        with contextlib.suppress(obtain.Missing):
+            self.hands["library"] = (ProgramHand, obtain.go_client(GO_LIBRARY).path)
 
     @property
     def used(self) -> Path:
@@ -159,8 +175,9 @@ def play(
             chance_of_huge=chance_of_huge,
         )
         crowd: list[Client] = [Quick(round_, f"c{number}") for number in range(1, clients + 1)]
-        if on.apptainer:
-            crowd.append(Real(round_, "apptainer", on.apptainer, place / "home"))
+        for who, (hand, program) in on.hands.items():
+            home = place / f"home-{who}"
+            crowd.append(Real(round_, who, home, hand(program, home, round_.live)))
         saboteur = Saboteur(
             layout,
             seed,
@@ -187,12 +204,24 @@ def play(
         judge = Judge(layout, journal)
         findings = judge.findings()
         judge.notes["judged in"] = f"{time.monotonic() - judged:.0f} s"
+        if journal.remarks:
+            judge.notes["of the clients"] = "; ".join(journal.remarks)
         if saboteur.slow:
             judge.notes["slow"] = "; ".join(saboteur.slow)
         result = Result(seed, name, took, saboteur.done, journal.count(), findings, judge.notes)
         if findings:
             result.kept = keep(place, name, seed, journal, saboteur, findings)
         return result
+
+
+def played(name: str, seed: str, on: Ground, *, seconds: float, clients: int) -> Result:
+    """The same, so that the next round is played whatever became of this one."""
+    try:
+        return play(name, seed, on, seconds=seconds, clients=clients)
+    except Exception as error:  # noqa: BLE001
+        said = "".join(traceback.format_exception(error))
+        nothing: dict[str, Counter[str]] = {str(end): Counter() for end in End}
+        return Result(seed, name, seconds, Counter(), nothing, [f"not played to its end: {said}"])
 
 
 def keep(
@@ -211,8 +240,7 @@ def keep(
     (target / "faults.txt").write_text("\n".join(saboteur.log) + "\n")
     (target / "findings.txt").write_text("\n".join(findings) + "\n")
     for log in place.glob("**/*.log"):
-        if "home" not in log.parts:
-            shutil.copy(log, target / log.name)
+        shutil.copy(log, target / log.name)
     return target
 
 
@@ -224,7 +252,10 @@ def table(results: list[Result]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for each in results:
-        found = "<br>".join(words.replace("|", "/")[:400] for words in each.findings) or "nothing"
+        found = (
+            "<br>".join(words.replace("|", "/").replace("\n", " ")[:400] for words in each.findings)
+            or "nothing"
+        )
         rows.append(
             f"| {each.seed} | {each.layout} | {each.seconds:.0f} | {each.kills} | "
             f"{each.by_kind()} | {each.acknowledged()} | {each.notes.get('juicefs gc', '')} | "
@@ -265,7 +296,7 @@ def main() -> int:
             number = len(results)
             seed = first if number == 0 else f"{first}.{number}"
             name = given.layout or LAYOUTS[number % len(LAYOUTS)]
-            result = play(name, seed, on, seconds=given.seconds, clients=given.clients)
+            result = played(name, seed, on, seconds=given.seconds, clients=given.clients)
             results.append(result)
             say(f"{result}\n  kills so far: {sum(each.kills for each in results)}")
             TABLE.parent.mkdir(exist_ok=True)
