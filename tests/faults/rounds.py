@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.clients import obtain
 from tests.clients.live import Live
@@ -67,6 +68,8 @@ class Result:
     findings: list[str]
     notes: dict[str, str] = field(default_factory=dict)
     kept: Path | None = None
+    again: str = ""
+    """The options by which the same plan is played again."""
 
     @property
     def kills(self) -> int:
@@ -97,9 +100,8 @@ class Result:
         ]
         if self.kept:
             lines.append(
-                f"  folder, journal and logs: {self.kept}; again: python -m tests.faults.rounds "
-                f"--rounds 1 --seed {self.seed} --layout '{self.layout}' "
-                f"--seconds {self.seconds:.0f}"
+                f"  journal, plan and logs: {self.kept}; again: "
+                f"python -m tests.faults.rounds --rounds 1 {self.again}"
             )
         return "\n".join(lines)
 
@@ -209,15 +211,19 @@ def play(
         if saboteur.slow:
             judge.notes["slow"] = "; ".join(saboteur.slow)
         result = Result(seed, name, took, saboteur.done, journal.count(), findings, judge.notes)
+        result.again = (
+            f"--seed {seed} --layout '{name}' --seconds {seconds:.0f} --clients {clients} "
+            f"--longest-freeze {longest_freeze_seconds:.0f}"
+        )
         if findings:
             result.kept = keep(place, name, seed, journal, saboteur, findings)
         return result
 
 
-def played(name: str, seed: str, on: Ground, *, seconds: float, clients: int) -> Result:
+def played(name: str, seed: str, on: Ground, *, seconds: float, **options: Any) -> Result:
     """The same, so that the next round is played whatever became of this one."""
     try:
-        return play(name, seed, on, seconds=seconds, clients=clients)
+        return play(name, seed, on, seconds=seconds, **options)
     except Exception as error:  # noqa: BLE001
         said = "".join(traceback.format_exception(error))
         nothing: dict[str, Counter[str]] = {str(end): Counter() for end in End}
@@ -279,6 +285,7 @@ def main() -> int:
     parser.add_argument("--seed", default=os.environ.get("FAULTS_SEED", ""))
     parser.add_argument("--layout", choices=LAYOUTS, help="one; else by turns")
     parser.add_argument("--clients", type=int, default=CLIENTS)
+    parser.add_argument("--longest-freeze", type=float, default=20.0, metavar="SECONDS")
     given = parser.parse_args()
     first = given.seed or str(random.SystemRandom().getrandbits(32))
     stopping = threading.Event()
@@ -296,7 +303,14 @@ def main() -> int:
             number = len(results)
             seed = first if number == 0 else f"{first}.{number}"
             name = given.layout or LAYOUTS[number % len(LAYOUTS)]
-            result = played(name, seed, on, seconds=given.seconds, clients=given.clients)
+            result = played(
+                name,
+                seed,
+                on,
+                seconds=given.seconds,
+                clients=given.clients,
+                longest_freeze_seconds=given.longest_freeze,
+            )
             results.append(result)
             say(f"{result}\n  kills so far: {sum(each.kills for each in results)}")
             TABLE.parent.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ from tests.faults.rounds import LAYOUTS, Ground, Result, ground, play
 # The first test of a session may have to fetch its client.
 pytestmark = pytest.mark.timeout(600)
 
-SECONDS = float(os.environ.get("FAULTS_SECONDS") or 35)
+SECONDS = float(os.environ.get("FAULTS_SECONDS") or 30)
 ROUNDS = int(os.environ.get("FAULTS_ROUNDS") or 1)
 
 # Enough for each kind of process to be hit.

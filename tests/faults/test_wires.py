@@ -53,6 +53,12 @@ def connected(wire: Wire) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=10)
 
 
+def greeted(wire: Wire) -> bytes:
+    """What the other side says first, if it lets anybody in."""
+    with connected(wire) as one:
+        return one.recv(1)
+
+
 def echoed(one: socket.socket, content: bytes) -> bytes:
     threading.Thread(target=lambda: one.sendall(content), daemon=True).start()
     return received(one, len(content))
@@ -95,8 +101,8 @@ def test_what_is_to_be_cut_soon_is_cut_in_the_middle(wire: Wire) -> None:
 
 def test_while_it_refuses_nobody_gets_through(wire: Wire) -> None:
     wire.refuse(True)
-    with connected(wire) as one, pytest.raises(ConnectionResetError):
-        one.recv(1)
+    with pytest.raises(ConnectionResetError):
+        greeted(wire)
     wire.refuse(False)
     with connected(wire) as one:
         assert echoed(one, b"again") == b"again"
