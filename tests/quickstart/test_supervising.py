@@ -5,10 +5,13 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg2
 import pytest
 
+from shub.quickstart.children import ChildSpec
+from shub.quickstart.supervisor import DEATHS_WITHIN_SECONDS, Child
 from tests.quickstart.running import (
     Quickstart,
     end,
@@ -158,3 +161,12 @@ def test_a_closed_pipe_stops_nothing(used: Used) -> None:
         assert quickstart.process.stderr is not None
         assert quickstart.process.stderr.read() == ""
         quickstart.process.stderr.close()
+
+
+def test_who_dies_again_soon_is_waited_for_and_who_died_long_ago_is_started_again_at_once() -> None:
+    child = Child(ChildSpec("web", (), {}, Path("/"), Path("/dev/null")))
+    waits = []
+    for now in (0.0, 1.0, 2.0, 2.0 + DEATHS_WITHIN_SECONDS + 1):
+        child.note_death(now)
+        waits.append(child.due_at - now)
+    assert waits == [0.0, 0.5, 1.0, 0.0]
