@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from shub.quickstart import binaries
@@ -59,9 +58,6 @@ SETTLED = "UPDATE uploads_upload SET leased_until = NULL WHERE state = 'verifyin
 QUIET_SECONDS = 3.0
 
 SETTLED_SECONDS = 120.0
-
-# Log lines that say no more than that database or store is away.
-KNOWN = re.compile(r"^\s*$")
 
 
 class Judge:
@@ -444,8 +440,3 @@ def _told(act: journal.Act) -> str:
             act.said[:80],
         ]
     )
-
-
-def store_folder_bytes(folder: Path) -> int:
-    """What the store's blocks take on the disk."""
-    return inventory.disk_bytes(folder)

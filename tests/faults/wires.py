@@ -69,8 +69,6 @@ class Wire:
     ) -> None:
         self.name = name
         self.host = ""
-        self.carried = 0
-        """Bytes so far, both ways."""
         self._exchange = exchange
         self._upstreams = upstreams
         self._turn = itertools.count()
@@ -161,7 +159,6 @@ class Wire:
                     piece = piece[: link.left]
                     link.left -= len(piece)
                 writer.write(piece)
-                self.carried += len(piece)
                 await writer.drain()
                 if link.left == 0:
                     link.cut()
