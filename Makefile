@@ -146,7 +146,11 @@ sbom: venv-dev ## write what is in the image into sbom.json (CycloneDX); without
 	@$(BIN)/python .ci/sbom.py sbom.json
 
 .PHONY: faults
-faults: venv-dev clients ## kill each process at each moment of a push, for some minutes (the short form is in test)
+faults: venv-dev clients ## kill, freeze and cut under load until 1,000 kills; ARGS="--minutes 5 --seed 7" (short forms are in test)
+	$(BIN)/python -m tests.faults.rounds $(ARGS)
+
+.PHONY: moments
+moments: venv-dev clients ## kill each process at each moment of a push, for some minutes
 	$(BIN)/pytest tests/faults -m faults $(ARGS)
 
 .PHONY: deployment

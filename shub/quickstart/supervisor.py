@@ -46,6 +46,16 @@ class Child:
         """Its process id; None between a death and the next start."""
         return self.process.pid if self.process else None
 
+    def note_death(self, now: float) -> None:
+        """Write a death down, and when the next start is due.
+
+        At once after a single death; a growing pause gives what is in the way time to go. Deaths of
+        long ago are no reason to wait.
+        """
+        self.deaths.append(now)
+        recent = sum(now - death <= DEATHS_WITHIN_SECONDS for death in self.deaths)
+        self.due_at = now + 0.5 * (recent - 1)
+
     def dies_too_often(self) -> bool:
         """Whether it has died as often as is borne."""
         return (
@@ -220,8 +230,7 @@ class Supervisor:
         child.process = None
         _kill_group(process.pid)
         self._end_orphans()
-        now = time.monotonic()
-        child.deaths.append(now)
+        child.note_death(time.monotonic())
         name, end = child.spec.name, children.describe_end(process.returncode)
         said = children.last_line(child.spec.log)
         where = f" The last line of {child.spec.log}: {said}" if said else ""
@@ -229,8 +238,6 @@ class Supervisor:
             raise CannotRun(
                 f"{name} {end}, for the {DEATHS}th time within a minute: everything stops.{where}"
             )
-        # At once after a single death; a growing pause gives what is in the way time to go.
-        child.due_at = now + 0.5 * (len(child.deaths) - 1)
         self.say(f"{name} (pid {process.pid}) {end} and is started again.{where}")
 
     def _end_orphans(self) -> None:

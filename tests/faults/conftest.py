@@ -15,7 +15,7 @@ from tests import sif_files
 from tests.clients import obtain
 from tests.clients.apptainer import Apptainer
 from tests.clients.conftest import have
-from tests.faults.course import Bench, Course
+from tests.faults.course import Bench
 from tests.faults.registry import Registry
 from tests.quickstart.running import Quickstart, clean_environment, end, running
 
@@ -26,7 +26,7 @@ MakeBench = Callable[..., Bench]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "faults: kills at every moment, for minutes; `make faults`")
+    config.addinivalue_line("markers", "faults: kills at every moment, for minutes; `make moments`")
     config.stash[SEED] = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().getrandbits(32))
 
 
@@ -50,10 +50,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 @pytest.fixture
-def note(request: pytest.FixtureRequest) -> Callable[[Course], None]:
+def note(request: pytest.FixtureRequest) -> Callable[[object], None]:
     """Keeps what was seen for the end of the report."""
     seen = request.config.stash.setdefault(SEEN, [])
-    return lambda course: seen.append(str(course))
+    return lambda what: seen.append(str(what))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The long form: each process is hit at each moment of a push, and any of them at any moment.
 
-Run by `make faults`, for some minutes. FAULTS_SEED chooses the moments (it is printed at the end),
+Run by `make moments`, for some minutes. FAULTS_SEED chooses the moments (it is printed at the end),
 FAULTS_ROUNDS how many are left to chance.
 """
 

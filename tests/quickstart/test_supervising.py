@@ -14,6 +14,8 @@ import psycopg2
 import pytest
 from botocore.config import Config
 
+from shub.quickstart.children import ChildSpec
+from shub.quickstart.supervisor import DEATHS_WITHIN_SECONDS, Child
 from tests.quickstart.running import (
     Quickstart,
     end,
@@ -234,3 +236,12 @@ def client(store: dict[str, str]) -> Any:
         region_name="us-east-1",
         config=Config(request_checksum_calculation="when_required"),
     )
+
+
+def test_who_dies_again_soon_is_waited_for_and_who_died_long_ago_is_started_again_at_once() -> None:
+    child = Child(ChildSpec("web", (), {}, Path("/"), Path("/dev/null")))
+    waits = []
+    for now in (0.0, 1.0, 2.0, 2.0 + DEATHS_WITHIN_SECONDS + 1):
+        child.note_death(now)
+        waits.append(child.due_at - now)
+    assert waits == [0.0, 0.5, 1.0, 0.0]
