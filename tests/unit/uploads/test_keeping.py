@@ -52,7 +52,9 @@ def second_copy(client: Wire) -> Upload:
     """A push of bytes that another push of the same image has brought meanwhile."""
     image = client.announce(PATH, CONTENT)
     assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
-    client.push(PATH, CONTENT)
+    assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    sweep()
     # Complete the one that was left.
     upload = Upload.objects.earliest("id")
     parts = multipart.arrived_parts(upload)
