@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -446,7 +445,7 @@ def test_a_registry_at_work_gives_no_false_findings(
     assert work.ended_well == len(work.threads)
     assert len(work.pushes) >= 12
     assert [findings for _, findings, _ in results] == [[]] * len(results)
-    assert max(summary["counted"]["objects"] for _, _, summary in results) > 1
+    assert max(summary["counted"].get("objects", 0) for _, _, summary in results) > 1
 
 
 # ── away, stopped, gone on with ──
@@ -465,11 +464,6 @@ class Failing:
                 self._left -= 1
                 raise Unavailable("The store is away.")
             yield listed
-
-    @contextmanager
-    def read(self, key: str, **named: Any) -> Iterator[Iterator[bytes]]:
-        with self._store.read(key, **named) as pieces:
-            yield pieces
 
 
 def test_a_store_that_is_away_for_a_moment_is_waited_for(pushed: Blob, store: ObjectStore) -> None:
@@ -540,18 +534,17 @@ def test_only_some_may_be_looked_at(pushed: Blob) -> None:
 
 
 def test_an_object_that_the_store_cannot_give_is_named_and_the_others_are_read(
-    pushed: Blob, store: ObjectStore
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class BreakingOff(Failing):
-        @contextmanager
-        def read(self, key: str, **named: Any) -> Iterator[Iterator[bytes]]:
-            if key == pushed.key:
-                raise Unavailable("The store broke off.")
-            with self._store.read(key, **named) as pieces:
-                yield pieces
+    real = fixity.read_and_hash
 
-    with replace_object_store(BreakingOff(store, times=0)):  # type: ignore[type-var]
-        status, findings, summary = fsck("--read", "--repair")
+    def breaking_off(key: str, **named: Any) -> Any:
+        if key == pushed.key:
+            raise Unavailable("The store broke off.")
+        return real(key, **named)
+
+    monkeypatch.setattr(fixity, "read_and_hash", breaking_off)
+    status, findings, summary = fsck("--read", "--repair")
     assert (status, kinds(findings)) == (1, ["unreadable"])
     assert summary["counted"]["blobs read"] == 2
     assert state(pushed) == "proven"
