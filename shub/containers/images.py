@@ -96,7 +96,8 @@ def is_arriving(image: Image) -> bool:
 
 def _is_there_for(by: Caller, image: Image | None) -> bool:
     container = image.container if image else None
-    if image is None or not may_view(by, container):
+    # Asked of nothing too: what is hidden and what is missing take the same time.
+    if not may_view(by, container) or image is None:
         return False
     return image.is_proven or image.is_damaged or may_push(by, container)
 

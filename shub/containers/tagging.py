@@ -83,6 +83,11 @@ def set_tag(*, container_id: str, name: str, arch: str, image_id: str, by: Calle
                     "address": by.address,
                 },
             )
+        elif image.is_damaged:
+            raise Conflict(
+                f"The stored bytes of the image {image.hash} are damaged. Push it again, then tag "
+                "it."
+            )
         else:
             raise Conflict(
                 f"The image {image.hash} has no bytes yet: its upload was not completed, or was "

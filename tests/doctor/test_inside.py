@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from shub.containers.models import Blob
 from shub.operations.doctor import store
 from shub.operations.doctor.asking import Answer
 from shub.operations.doctor.finding import State
@@ -245,6 +247,21 @@ def test_a_redis_that_is_away_is_named(look: Look, settings: Any) -> None:
     (finding,) = look("cache")
     assert finding.code in {"cache-away", "cache-forgets"}
     assert "not-to-be-told" not in finding.seen
+
+
+# ── the bytes ──
+def test_damaged_bytes_and_a_rereading_that_is_behind_are_told(look: Look, db: None) -> None:
+    assert codes(look("bytes")) == []
+    long_ago = timezone.now() - timedelta(days=100)
+    Blob.objects.create(digest="a" * 64, size=1, key="one", state="damaged")
+    blob = Blob.objects.create(digest="b" * 64, size=1, key="two", state="proven", failures=3)
+    assert codes(look("bytes")) == ["bytes-damaged", "bytes-unreadable"]
+    Blob.objects.filter(pk=blob.pk).update(created_at=long_ago, failures=0)
+    assert codes(look("bytes")) == ["bytes-damaged", "fixity-behind"]
+    Blob.objects.filter(state="damaged").delete()
+    Blob.objects.filter(pk=blob.pk).update(read_at=timezone.now())
+    (finding,) = look("bytes")
+    assert "within 0 days, of 90" in finding.seen
 
 
 # ── the sweep ──

@@ -1,8 +1,10 @@
 """Stored bytes are read again; what is damaged is given to nobody, and healed by right bytes."""
 
 from collections.abc import Callable
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from threading import Timer
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -12,8 +14,9 @@ from shub.audit.models import Event
 from shub.containers import blobs, damage, fixity, refs, removal, restoring
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.errors import Unavailable
-from shub.storage import ObjectStore, object_store, replace_object_store
+from shub.storage import ObjectStore, object_store
 from shub.uploads.models import Upload
+from shub.uploads.sweeper import Sweeper
 from tests.damaging import blob_of, flipped, overwrite, remove
 from tests.factories import Person, make_person
 from tests.sif_files import sif_bytes
@@ -185,23 +188,33 @@ def test_a_reading_that_was_bad_once_is_no_damage(
     assert state(pushed) == "proven"
 
 
-class BrokenOff:
-    """The store, which breaks off whatever is read of one object."""
+@dataclass
+class Faulty:
+    """What reading goes through: the store breaks off one object, or is away altogether."""
 
-    def __init__(self, store: ObjectStore, key: str, *, answers: bool = True) -> None:
-        self._store, self._key, self._answers = store, key, answers
+    monkeypatch: pytest.MonkeyPatch
 
-    def __getattr__(self, name: str) -> Any:
-        if not self._answers:
+    def break_off(self, only: str) -> None:
+        real = fixity.read_and_hash
+
+        def read(key: str, **named: Any) -> Any:
+            if key == only:
+                raise Unavailable("The store broke off.")
+            return real(key, **named)
+
+        self.monkeypatch.setattr(fixity, "read_and_hash", read)
+
+    def go_away(self) -> None:
+        def away(*words: Any, **named: Any) -> Any:
             raise Unavailable("The store is away.")
-        return getattr(self._store, name)
 
-    @contextmanager
-    def read(self, key: str, **named: Any) -> Any:
-        if key == self._key or not self._answers:
-            raise Unavailable("The store broke off.")
-        with self._store.read(key, **named) as pieces:
-            yield pieces
+        self.monkeypatch.setattr(fixity, "read_and_hash", away)
+        self.monkeypatch.setattr(fixity, "object_store", away)
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
+    return Faulty(monkeypatch)
 
 
 def fail_often(blob: Blob) -> None:
@@ -210,33 +223,58 @@ def fail_often(blob: Blob) -> None:
         read_next()
 
 
-def test_a_store_that_is_away_damages_nothing(
-    mara: Person, pushed: Blob, store: ObjectStore
-) -> None:
+def test_a_store_that_is_away_damages_nothing(mara: Person, pushed: Blob, faulty: Faulty) -> None:
     wire(mara).push(PATH, TWO)
     make_due(pushed)
-    with replace_object_store(BrokenOff(store, pushed.key, answers=False)):  # type: ignore[type-var]
-        assert read_next() == "unreadable"
-        pushed.refresh_from_db()
-        assert (pushed.state, pushed.failures) == ("proven", 1)
-        assert "away" in pushed.trouble or "broke off" in pushed.trouble
-        assert read_next() == "none"  # it is put off
-        fail_often(pushed)
+    faulty.go_away()
+    assert read_next() == "unreadable"
+    pushed.refresh_from_db()
+    assert (pushed.state, pushed.failures, pushed.trouble) == ("proven", 1, "The store is away.")
+    assert read_next() == "none"  # it is put off
+    fail_often(pushed)
     assert state(pushed) == "proven"
     assert fixity.standing().unreadable == 1
 
 
 def test_an_object_that_the_store_cannot_give_is_damaged_where_it_gives_others(
-    mara: Person, pushed: Blob, store: ObjectStore
+    mara: Person, pushed: Blob, faulty: Faulty
 ) -> None:
-    with replace_object_store(BrokenOff(store, pushed.key)):  # type: ignore[type-var]
-        fail_often(pushed)
-        assert state(pushed) == "proven"  # no other was read lately: it may be the store
-        assert pushed.failures > fixity.UNREADABLE_AFTER
-        wire(mara).push(PATH, TWO)
-        fail_often(pushed)
+    faulty.break_off(pushed.key)
+    fail_often(pushed)
+    assert state(pushed) == "proven"  # no other was read lately: it may be the store
+    assert pushed.failures > fixity.UNREADABLE_AFTER
+    wire(mara).push(PATH, TWO)
+    fail_often(pushed)
     assert state(pushed) == "damaged"
     assert "cannot give it" in pushed.damage
+
+
+def test_a_sweep_that_is_told_to_end_stops_reading_within_a_second(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(key: str, *, after_each: Callable[[int], None], **named: Any) -> Any:
+        while True:
+            after_each(0)
+            sleep(0.02)
+
+    monkeypatch.setattr(fixity, "read_and_hash", endless)
+    sweeper = Sweeper()
+    told = Timer(0.3, sweeper.stop)
+    told.start()
+    begun = monotonic()
+    sweeper._reread()
+    assert 0.25 < monotonic() - begun < 1
+    # And another sweep may begin with it at once.
+    assert fixity.claim_next() == pushed
+
+
+def test_a_tag_for_a_damaged_image_is_refused_with_the_reason(mara: Person, pushed: Blob) -> None:
+    remove(pushed.key)
+    read_next()
+    image = wire(mara).announce(PATH, ONE)
+    answer = wire(mara).tag(image["container"], image["id"], "2.0")
+    assert answer.status == 409
+    assert "are damaged" in answer.message
 
 
 # ── not served ──

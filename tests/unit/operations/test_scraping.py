@@ -13,11 +13,13 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from shub import metrics, retrying
+from shub.containers import fixity
 from shub.containers.models import Blob
 from shub.operations import scraping
 from shub.storage import ObjectStore
 from shub.uploads import beats, totals
 from shub.uploads.models import SweepTotal, Upload
+from tests.damaging import remove
 from tests.factories import PASSWORD, Person
 from tests.sif_files import sif_bytes
 from tests.wire import send, sweep, wire
@@ -209,6 +211,28 @@ def test_rows_that_no_sweep_could_take_further_are_counted_by_what_they_are() ->
     found = scrape()
     assert found["shub_rows_in_trouble{kind=blob}"] == 1
     assert found["shub_rows_in_trouble{kind=upload}"] == 0
+
+
+def test_damage_and_how_far_the_rereading_is_are_told(
+    mara: Person, store: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fixity, "LOOK_AGAIN_SECONDS", 0.0)
+    settings.VERIFY_WAIT_SECONDS = 0
+    assert scrape()["shub_oldest_reading_seconds{}"] == 0
+    wire(mara).push("mara/tools/gcc", sif_bytes(seed=1))
+    Blob.objects.update(read_at=timezone.now() - timedelta(days=91), failures=1)
+    found = scrape()
+    assert found["shub_oldest_reading_seconds{}"] > found["shub_rereading_period_seconds{}"]
+    assert found["shub_rereading_period_seconds{}"] == 90 * 24 * 3600
+    assert found["shub_blobs_unreadable{}"] == 1
+    before = scrape()
+    Blob.objects.update(failures=0)
+    remove(Blob.objects.get().key)
+    sweep()
+    caches["default"].clear()
+    assert scrape()["shub_blobs{state=damaged}"] == 1
+    assert grown(before, "shub_reread_blobs_total{outcome=damaged,process=sweep}") == 1
+    assert grown(before, "shub_blobs_found_damaged_total{process=sweep}") == 1
 
 
 def test_while_the_database_is_away_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
