@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("containers", "0019_blob_read_at"),
+        ("containers", "0019_blob_read_last"),
     ]
 
     operations = [

@@ -90,10 +90,6 @@ class Blob(Retried):
                 condition=Q(state="proven"),
                 name="blob_proven_read_last",
             ),
-            # Nothing asks by it any more; to be dropped by a release after the one that has 0025.
-            models.Index(
-                fields=["read_at"], condition=Q(state="proven"), name="blob_proven_read_at"
-            ),
             models.Index(fields=["id"], condition=Q(state="damaged"), name="blob_damaged"),
             models.Index(
                 fields=["id"],

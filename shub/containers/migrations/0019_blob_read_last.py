@@ -1,4 +1,5 @@
 from django.db import migrations, models
+from django.db.models.functions import Coalesce
 
 from shub.migrating import AddIndexConcurrently
 
@@ -7,16 +8,16 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("containers", "0025_blob_read_last"),
+        ("containers", "0018_bytes_looked_after"),
     ]
 
     operations = [
         AddIndexConcurrently(
             model_name="blob",
             index=models.Index(
-                condition=models.Q(("failures__gt", 0), ("state", "proven")),
-                fields=["id"],
-                name="blob_proven_unreadable",
+                Coalesce("read_at", "created_at"),
+                condition=models.Q(("state", "proven")),
+                name="blob_proven_read_last",
             ),
         ),
     ]

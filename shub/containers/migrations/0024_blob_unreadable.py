@@ -7,16 +7,16 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("containers", "0023_troubles"),
+        ("containers", "0023_blob_kept_until"),
     ]
 
     operations = [
         AddIndexConcurrently(
             model_name="blob",
             index=models.Index(
-                condition=models.Q(("state__in", ["condemned", "leaving"])),
-                fields=["kept_until"],
-                name="blob_kept_until",
+                condition=models.Q(("failures__gt", 0), ("state", "proven")),
+                fields=["id"],
+                name="blob_proven_unreadable",
             ),
         ),
     ]

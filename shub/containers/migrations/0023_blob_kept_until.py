@@ -1,5 +1,4 @@
 from django.db import migrations, models
-from django.db.models.functions import Coalesce
 
 from shub.migrating import AddIndexConcurrently
 
@@ -8,16 +7,16 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("containers", "0024_blob_kept_until"),
+        ("containers", "0022_troubles"),
     ]
 
     operations = [
         AddIndexConcurrently(
             model_name="blob",
             index=models.Index(
-                Coalesce("read_at", "created_at"),
-                condition=models.Q(("state", "proven")),
-                name="blob_proven_read_last",
+                condition=models.Q(("state__in", ["condemned", "leaving"])),
+                fields=["kept_until"],
+                name="blob_kept_until",
             ),
         ),
     ]
