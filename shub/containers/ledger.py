@@ -14,7 +14,7 @@ Locked last of all, for the shortest time: first usage rows, by the entity's key
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -392,10 +392,29 @@ def _site_row(sql: str, **parameters: int) -> SiteUsage | None:
 # ── counting anew ──
 @dataclass(frozen=True)
 class Count:
-    """What counting an entity anew showed."""
+    """What counting an entity anew showed. Bytes, stored and promised."""
 
     change: Change
+    said: tuple[int, int]
     was_wrong: bool
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A row of the ledger that is not what is true. Bytes, stored and promised."""
+
+    entity_id: int | None
+    """None: the site."""
+    whose: str
+    said: tuple[int, int]
+    counted: tuple[int, int]
+
+    def correct(self) -> None:
+        """Count it anew."""
+        if self.entity_id is None:
+            recount_site()
+        else:
+            recount([self.entity_id])
 
 
 def recount(keys: Sequence[int]) -> int:
@@ -451,6 +470,33 @@ def recount_all() -> int:
     return wrong + recount_site()
 
 
+def drifts() -> Iterator[Drift]:
+    """What a recount of everything would correct; nothing is changed. As exact as a recount: each
+    entity is looked at with its row locked, some at a time."""
+    last = 0
+    while keys := list(
+        EntityUsage.objects.filter(pk__gt=last, counted_at__isnull=False)
+        .order_by("pk")
+        .values_list("pk", flat=True)[:ENTITIES_AT_ONCE]
+    ):
+        with transaction.atomic():
+            _lock(keys)
+            found = _counts(keys)
+            transaction.set_rollback(True)
+        for key, each in found.items():
+            if each.was_wrong:
+                now = each.change
+                yield Drift(key, now.entity_name, each.said, (now.stored, now.reserved))
+        last = keys[-1]
+    with transaction.atomic():
+        site_now, before = _count_site()
+        transaction.set_rollback(True)
+    said = before.stored_bytes, before.reserved_bytes
+    counted = site_now.stored_bytes, site_now.reserved_bytes
+    if before.counted_at is not None and said != counted:
+        yield Drift(None, "the site", said, counted)
+
+
 def count_uncounted() -> int:
     """Count the entities that never were, and the site if it never was; how many entities."""
     _open_accounts()
@@ -478,15 +524,22 @@ def _open_accounts() -> None:
 
 
 def _count(keys: list[int]) -> dict[int, Count]:
-    """Count these entities anew; their rows are locked."""
+    """Count these entities anew, and say so where one was wrong; their rows are locked."""
+    found = _counts(keys)
+    for each in found.values():
+        if each.was_wrong:
+            _tell(each.change.entity_name, each.said, (each.change.stored, each.change.reserved))
+    return found
+
+
+def _counts(keys: list[int]) -> dict[int, Count]:
     found = {}
     for row in _run(OF_ENTITIES, CHARGES, COUNT_SUMS, parameters={"keys": keys}):
         key, name, quota, stored_before, reserved_before, stored, reserved, corrected, known = row
         said, counted = (stored_before, reserved_before), (stored, reserved)
         was_wrong = known and (corrected > 0 or said != counted)
-        if was_wrong:
-            _tell(name, said, counted)
-        found[key] = Count(Change(name, _bound(quota), stored, reserved), was_wrong)
+        change = Change(name, _bound(quota), stored, reserved)
+        found[key] = Count(change, said, was_wrong)
     return found
 
 

@@ -81,8 +81,9 @@ def quota_told_to(caller: Caller, entity: Entity) -> int:
 def has_room(entity: Entity, *, digest: str, size: int) -> bool:
     """Whether these bytes fit into what the entity may store, beside what is promised to others.
 
-    Bytes that the entity has already, or is promised, count once. It is true at this moment only:
-    who writes something asks once more, by `check_change`.
+    Bytes that the entity has already, or is promised, count once; what it was promised before its
+    quota was made smaller, it may send no more. It is true at this moment only: who writes
+    something asks once more, by `check_change`.
     """
     quota = quota_bytes(entity)
     if not quota:
@@ -94,8 +95,10 @@ def has_room(entity: Entity, *, digest: str, size: int) -> bool:
     charge = first(Charge.objects.filter(entity=entity, digest=digest))
     if charge is None:
         return False
-    new = 0 if charge.is_stored else max(size - charge.size, 0)
-    return not new or all_together + new <= quota
+    if charge.is_stored:
+        return True
+    new = max(size - charge.size, 0)
+    return now.stored_bytes + size <= quota and (not new or all_together + new <= quota)
 
 
 def check_quota(entity: Entity, *, digest: str, size: int, by: Caller) -> None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from shub.accounts.callers import Caller
 from shub.containers.models import Image
 from shub.errors import Invalid, OverQuota
 from shub.storage import NoSuchObject, Part, object_store
-from shub.uploads import ending, joining
+from shub.uploads import ending, joining, reserving
 from shub.uploads.models import Upload
 from shub.uploads.waiting import wait_for_verdict
 
@@ -98,6 +99,7 @@ def give_up_silent(image: Image, *, by: Caller) -> None:
         created_by=by.user, state=State.OPEN, active_at__lt=now - SILENT
     ).order_by("id")
     for upload in earlier:
+        upload.container = image.container
         last_sign = now - silent_after(upload)
         if give_up(upload, silent_since=last_sign):
             log.info("Upload %s is given up: its image is begun anew.", upload.public_id)
@@ -110,6 +112,10 @@ def silent_after(upload: Upload) -> timedelta:
 
 
 def give_up(upload: Upload, *, silent_since: object) -> bool:
-    """open → aborted, unless it has moved meanwhile."""
+    """open → aborted, unless it has moved meanwhile; the room that was kept for it is free."""
     silent = Upload.objects.filter(pk=upload.pk, state=State.OPEN, active_at__lt=silent_since)
-    return bool(silent.update(state=State.ABORTED))
+    with transaction.atomic():
+        given_up = bool(silent.update(state=State.ABORTED))
+        if given_up:
+            reserving.end_unsent(upload)
+    return given_up

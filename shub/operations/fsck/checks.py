@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shub.operations.fsck import contradictions, objects, parts, rereading
+from shub.operations.fsck import charges, contradictions, objects, parts, rereading
 from shub.operations.fsck.course import Course
 
 
@@ -19,5 +19,6 @@ CHECKS = (
     Check("objects", objects.check),
     Check("parts", parts.check),
     Check("rows", contradictions.check),
+    Check("ledger", charges.check),
     Check("bytes", rereading.check),
 )

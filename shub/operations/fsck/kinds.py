@@ -122,6 +122,13 @@ FORGOTTEN = Kind(
     "Run fsck --repair.",
     "Condemns the blob: the sweep removes its bytes.",
 )
+LEDGER = Kind(
+    "ledger",
+    "What an entity, or the site, is charged for is not what its images and uploads take.",
+    "Nothing where a sweep runs: it counts everything anew each day. Report it, with the lines of "
+    "the log that say that the ledger was wrong.",
+    "Counts it anew.",
+)
 STUCK_UPLOAD = Kind(
     "stuck-upload",
     "An upload that has arrived has waited for more than an hour, or failed time after time.",

@@ -19,8 +19,8 @@ from django.db import connection
 from django.utils import timezone
 
 from shub.audit.models import Event as AuditEvent
-from shub.containers import fixity, pausing
-from shub.containers.models import Blob, Image, RemovedImage, Tag
+from shub.containers import fixity, ledger, pausing
+from shub.containers.models import Blob, EntityUsage, Image, RemovedImage, SiteUsage, Tag
 from shub.errors import Unavailable
 from shub.operations.fsck import contradictions, looking, objects, rereading
 from shub.operations.fsck.course import Course, Options
@@ -60,7 +60,14 @@ def pushed(mara: Person) -> Blob:
 
 
 def fsck(*words: str) -> tuple[int, list[dict[str, Any]], dict[str, Any]]:
-    """Exit status, findings and summary, as machines read them."""
+    """Exit status, findings and summary, as machines read them. Tests write rows past the product:
+    what the ledger says is not looked at."""
+    ledger.forget_counts()
+    return fsck_of_all(*words)
+
+
+def fsck_of_all(*words: str) -> tuple[int, list[dict[str, Any]], dict[str, Any]]:
+    """The same, with the ledger."""
     out = io.StringIO()
     status = 0
     try:
@@ -91,7 +98,7 @@ def test_a_registry_in_which_all_is_well_is_clean(mara: Person, pushed: Blob) ->
     send(address, sif_bytes(seed=9))  # sent, and not complete
     status, findings, summary = fsck("--read")
     assert (status, findings, summary["left"]) == (0, [], {})
-    assert summary["checks"] == ["objects", "parts", "rows", "bytes"]
+    assert summary["checks"] == ["objects", "parts", "rows", "ledger", "bytes"]
     assert summary["counted"]["objects"] == 2
     assert summary["counted"]["blobs read"] == 2
     assert summary["counted"]["bytes read"] == len(ONE) + len(TWO)
@@ -352,6 +359,21 @@ def test_what_is_stuck_is_found(mara: Person, pushed: Blob) -> None:
     assert "stuck-upload" not in kinds(fsck()[1])
 
 
+def test_a_ledger_that_is_wrong_is_found_and_counted_anew(mara: Person, pushed: Blob) -> None:
+    assert fsck_of_all()[:2] == (0, [])
+    EntityUsage.objects.filter(entity=mara.entity).update(stored_bytes=7)
+    SiteUsage.objects.update(reserved_bytes=9)
+    status, findings, _ = fsck_of_all()
+    assert status == 1
+    assert [(each["kind"], each["subject"]) for each in findings] == [
+        ("ledger", "mara"),
+        ("ledger", "the site"),
+    ]
+    assert EntityUsage.objects.get(entity=mara.entity).stored_bytes == 7
+    assert fsck_of_all("--repair")[0] == 0
+    assert fsck_of_all()[:2] == (0, [])
+
+
 def test_every_kind_has_its_words_in_the_reference() -> None:
     reference = Path("docs/reference/fsck.md").read_text()
     for code in KINDS:
@@ -503,12 +525,12 @@ def test_one_that_is_stopped_goes_on_where_it_was(
     status, findings, summary = fsck("--read", "--state", str(file))
     assert (status, summary["trouble"]) == (2, "ended by SIGTERM.")
     assert "missing-object" in kinds(findings)
-    assert summary["checks"] == ["objects", "parts", "rows"]
+    assert summary["checks"] == ["objects", "parts", "rows", "ledger"]
     assert file.exists()
 
     status, again, summary = fsck("--read", "--state", str(file))
     assert status == 1
-    assert summary["checks"] == ["objects", "parts", "rows", "bytes"]
+    assert summary["checks"] == ["objects", "parts", "rows", "ledger", "bytes"]
     assert summary["found"] == {"missing-object": 1, "other-bytes": 1}
     assert "missing-object" not in kinds(again)
     # The one at which it was stopped, and the lost one, are the only ones that are read twice.
