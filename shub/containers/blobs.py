@@ -94,8 +94,11 @@ def condemn(blob: Blob, *, keep: bool = False) -> None:
     as there is room."""
     days = settings.CONDEMNED_KEEP_DAYS if keep else 0
     blob.state = State.CONDEMNED
+    # What was in the way of its rereading is in the way of nothing now.
     Blob.objects.filter(pk=blob.pk).update(
-        state=State.CONDEMNED, kept_until=Now() + timedelta(days=days) if days else None
+        state=State.CONDEMNED,
+        kept_until=Now() + timedelta(days=days) if days else None,
+        **retrying.CLEARED,
     )
     if days:
         blob.refresh_from_db(fields=["kept_until"])
