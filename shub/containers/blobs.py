@@ -146,13 +146,12 @@ def _end_oldest(missing: int) -> None:
     while missing > 0 and (oldest := list(kept[:CHUNK])):
         for blob in oldest:
             if missing > 0:
-                missing -= _end_keeping(blob)
+                missing -= blob.size if end_keeping(blob.pk) else 0
 
 
-def _end_keeping(blob: Blob) -> int:
-    """How many bytes go for that; 0 where it was taken back meanwhile."""
-    ended = Blob.objects.filter(KEPT, pk=blob.pk).update(kept_until=Now())
-    return blob.size if ended else 0
+def end_keeping(blob_id: int) -> bool:
+    """Keep the blob no longer; False where it is not kept any more, or was taken back."""
+    return bool(Blob.objects.filter(KEPT, pk=blob_id).update(kept_until=Now()))
 
 
 # ── collecting ──
