@@ -2,8 +2,8 @@
 
 The site's quota bounds it, and the disk of a store on this machine (MINIO_FOLDER). What is merely
 kept for a time, refused uploads and second copies, never stands in a push's way: its time then ends
-early, that of the oldest first. Nor is it a way round an entity's quota: what is kept of pushes into
-an entity takes as much as its quota again, at most.
+early, that of the oldest first. Nor is it a way round an entity's quota: what is kept of pushes
+into an entity takes as much as its quota again, at most.
 """
 
 import shutil
