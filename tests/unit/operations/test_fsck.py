@@ -216,6 +216,15 @@ def test_an_object_that_no_row_knows_is_removed_once_it_is_old(
     pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overwrite(UNKNOWN, b"whatever")
+    Upload.objects.create(
+        container=Image.objects.all()[0].container,
+        kind="single",
+        state="aborted",
+        digest="ab" * 32,
+        size=8,
+        part_bytes=8,
+        key=UNKNOWN,
+    )
     status, findings, _ = fsck("--repair")
     assert (status, kinds(findings)) == (1, ["unknown-object"])
     assert "too young" in findings[0]["seen"]
@@ -226,6 +235,23 @@ def test_an_object_that_no_row_knows_is_removed_once_it_is_old(
     assert (status, findings[0]["repaired"]) == (0, "removed")
     assert UNKNOWN not in stored_keys(object_store())
     assert pushed.key in stored_keys(object_store())
+
+
+def test_what_another_registry_has_in_the_bucket_or_an_older_database_has_forgotten_stays(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "idle_since", lambda: timezone.now() + timedelta(minutes=1))
+    # As of a database of before the push: its rows are not there, its object is.
+    overwrite(UNKNOWN, b"an image")
+    status, findings, _ = fsck("--repair")
+    assert (status, kinds(findings)) == (1, ["unknown-object"])
+    assert "only --remove-unknown" in findings[0]["seen"]
+    assert not findings[0]["can_repair"]
+    assert UNKNOWN in stored_keys(object_store())
+    assert fsck("--remove-unknown")[0] == 1  # not without --repair
+    assert UNKNOWN in stored_keys(object_store())
+    assert fsck("--repair", "--remove-unknown")[0] == 0
+    assert stored_keys(object_store()) == sorted(Blob.objects.values_list("key", flat=True))
 
 
 def test_objects_that_are_not_ours_are_counted_and_left_alone(
