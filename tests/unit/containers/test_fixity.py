@@ -249,6 +249,41 @@ def test_an_object_that_the_store_cannot_give_is_damaged_where_it_gives_others(
     assert "cannot give it" in pushed.damage
 
 
+def test_what_breaks_off_again_and_again_is_not_read_slowly_before_it_counts_as_damaged(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = []
+
+    def read(key: str, *, bytes_per_second: int, **named: Any) -> Any:
+        rates.append(bytes_per_second)
+        raise Unavailable("The store broke off.")
+
+    monkeypatch.setattr(fixity, "read_and_hash", read)
+    fail_often(pushed)
+    assert rates[0] == 50 * fixity.MIB
+    assert rates[fixity.UNHURRIED_TRIES : fixity.UNREADABLE_AFTER] == [0] * 4
+
+
+def test_a_store_that_has_lost_everything_is_not_ours_and_damages_nothing(
+    mara: Person, pushed: Blob
+) -> None:
+    wire(mara).push(PATH, TWO, "2.0")
+    make_due(pushed)
+    other = make_due(blob_of(TWO), days=79)
+    for blob in (pushed, other):
+        remove(blob.key)
+    assert [read_next(), read_next()] == ["unreadable", "unreadable"]
+    assert (state(pushed), state(other)) == ("proven", "proven")
+    assert "none of the objects" in pushed.trouble
+    fail_often(pushed)
+    assert state(pushed) == "proven"
+    # The disk is mounted again, without one of them.
+    overwrite(other.key, TWO)
+    Blob.objects.filter(pk=pushed.pk).update(retry_at=None)
+    assert read_next() == "damaged"
+    assert (state(pushed), state(other)) == ("damaged", "proven")
+
+
 def test_a_sweep_that_is_told_to_end_stops_reading_within_a_second(
     pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:

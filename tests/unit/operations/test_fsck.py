@@ -211,6 +211,17 @@ def waiting(mara: Person) -> Upload:
     return Upload.objects.latest("id")
 
 
+def test_a_store_that_has_none_of_the_objects_is_not_taken_for_a_registry_that_is_lost(
+    pushed: Blob,
+) -> None:
+    for blob in (pushed, blob_of(TWO)):
+        remove(blob.key)
+    status, _, summary = fsck("--repair", "--patience", "0.1")
+    assert status == 2
+    assert "Is its disk mounted" in summary["trouble"]
+    assert not Blob.objects.filter(state="damaged").exists()
+
+
 # ── the store against rows ──
 def test_an_object_that_no_row_knows_is_removed_once_it_is_old(
     pushed: Blob, monkeypatch: pytest.MonkeyPatch
