@@ -428,6 +428,61 @@ def test_a_duplicate_that_is_damaged_itself_or_leaving_heals_nothing(pushed: Blo
     assert (state(wrong), state(leaving)) == ("condemned", "leaving")
 
 
+@pytest.mark.rows_by_hand
+def test_a_thousand_claims_of_a_damaged_digest_are_not_all_read_and_hide_no_right_copy(
+    mara: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = duplicate(pushed, ONE, "1" * 24)
+    Blob.objects.filter(pk=right.pk).update(read_at=timezone.now())
+    claims = [duplicate(pushed, flipped(ONE), f"{number:024x}") for number in range(20, 30)]
+    overwrite(pushed.key, flipped(ONE))
+    reading: list[str] = []
+    real = damage.read_and_hash
+
+    def read(key: str, **named: Any) -> Any:
+        reading.append(key)
+        return real(key, **named)
+
+    monkeypatch.setattr(damage, "read_and_hash", read)
+    assert read_next() == "healed"
+    assert reading == [right.key]
+    assert {state(claim) for claim in claims} == {"condemned"}
+    # With no right one among them.
+    Blob.objects.filter(pk=right.pk).update(damaged_at=None)
+    overwrite(right.key, flipped(ONE))
+    reading.clear()
+    make_due(right)
+    Blob.objects.filter(pk=pushed.pk).update(size=1)
+    assert read_next() == "damaged"
+    assert len(reading) <= blobs.MOST_SPARES
+
+
+def test_what_cannot_be_healed_keeps_no_other_from_it(
+    mara: Person, otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire(mara).push(PATH, TWO, "2.0")
+    for content in (ONE, TWO):
+        overwrite(make_due(blob_of(content)).key, flipped(content))
+    assert [read_next(), read_next()] == ["damaged", "damaged"]
+    with monkeypatch.context() as killed:
+        killed.setattr(damage, "heal_digest", lambda digest: None)
+        killed.setattr(damage, "heal_left", lambda: 0)
+        for content in (ONE, TWO):
+            wire(otto).push("otto/mine/gcc", content)
+    real = damage.heal
+
+    def heal(blob: Blob) -> bool:
+        if blob == pushed:
+            raise RuntimeError("A fault of ours.")
+        return real(blob)
+
+    monkeypatch.setattr(damage, "heal", heal)
+    damage.heal_left()
+    assert pull(mara, f"{PATH}:2.0").status == 303
+    pushed.refresh_from_db()
+    assert (pushed.state, "A fault of ours" in pushed.trouble) == ("damaged", True)
+
+
 def duplicate(blob: Blob, content: bytes, upload: str) -> Blob:
     key = f"{blob.key.rpartition('.')[0]}.{upload}"
     overwrite(key, content)
