@@ -16,9 +16,7 @@ from tests.factories import Person, make_person
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "rows_by_hand: writes rows that no ledger knows of"
-    )
+    config.addinivalue_line("markers", "rows_by_hand: writes rows that no ledger knows of")
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,11 @@ REMOVED_KEEP_DAYS it can be brought back (`shub.containers.restoring`); then the
 (`shub.containers.dropping`), and its bytes go when no other image has them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
@@ -177,6 +179,18 @@ def locked(found: Image) -> Image | None:
     if image is not None:
         image.container = found.container
     return image
+
+
+def locked_all(found: Sequence[Image]) -> list[Image]:
+    """The same of several, by two statements: those that are still there, in the order of keys."""
+    keys = [image.pk for image in found]
+    uploads: Any = Image.uploads.rel.related_model
+    list(uploads.objects.select_for_update().filter(image__in=keys).order_by("pk"))
+    of = {image.pk: image.container for image in found}
+    there = list(Image.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    for image in there:
+        image.container = of[image.pk]
+    return there
 
 
 def take_out(image: Image, *, action: str, by: Caller, until: datetime | None = None) -> None:

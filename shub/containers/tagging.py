@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from shub.accounts.callers import Caller
 from shub.audit import trail
+from shub.audit.models import Event
 from shub.containers import images, namespaces
 from shub.containers.admission import check_may_delete, check_not_frozen
 from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
@@ -142,7 +143,23 @@ def _write_move(
     by: Caller,
     action: str = "tag.moved",
 ) -> None:
-    TagMove.objects.create(
+    move, event = _moved(container, name, arch, before=before, after=after, by=by, action=action)
+    move.save(force_insert=True)
+    event.save(force_insert=True)
+
+
+def _moved(
+    container: Container,
+    name: str,
+    arch: str,
+    *,
+    before: str,
+    after: str,
+    by: Caller,
+    action: str = "tag.moved",
+) -> tuple[TagMove, Event]:
+    """What is written of a move: into the tag's history, and into the trail."""
+    move = TagMove(
         container=container,
         name=name,
         arch=arch,
@@ -151,7 +168,7 @@ def _write_move(
         moved_by=by.name,
         token=by.token_id,
     )
-    trail.record(
+    event = trail.event(
         action,
         kind="container",
         public_id=container.public_id,
@@ -162,6 +179,7 @@ def _write_move(
         before=before,
         after=after,
     )
+    return move, event
 
 
 def remove_tag(container: Container, *, name: str, arch: str | None, by: Caller) -> int:
@@ -230,6 +248,20 @@ def drop(image: Image, *, by: Caller) -> list[tuple[str, str]]:
         _write_move(image.container, tag.name, tag.arch, before=image.digest, after="", by=by)
     Tag.objects.filter(image=image).delete()
     return [(tag.name, tag.arch) for tag in tags]
+
+
+def drop_all(images: Sequence[Image], *, by: Caller) -> None:
+    """The same of many images, by few statements."""
+    of = {image.pk: image for image in images}
+    tags = list(Tag.objects.select_for_update().filter(image__in=of).order_by("name", "arch"))
+    moved = [
+        _moved(image.container, tag.name, tag.arch, before=image.digest, after="", by=by)
+        for tag in tags
+        for image in [of[tag.image_id]]
+    ]
+    TagMove.objects.bulk_create(move for move, _ in moved)
+    trail.record_all(event for _, event in moved)
+    Tag.objects.filter(pk__in=[tag.pk for tag in tags]).delete()
 
 
 def bring_back(

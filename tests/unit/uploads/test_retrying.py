@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from shub import retrying
-from shub.containers import blobs, dropping, namespaces, refs, removal
+from shub.containers import blobs, dropping, namespaces, refs, removal, tagging
 from shub.containers.models import Blob, Collection, Container, Image, RemovedImage
 from shub.errors import Unavailable
 from shub.storage import ObjectStore
@@ -270,15 +270,15 @@ def test_a_removed_image_that_cannot_be_dropped_stops_no_other(
         removal.remove_image(refs.parse(f"{PATH}:t{seed}"), arch="", by=mara.caller)
     RemovedImage.objects.update(kept_until=timezone.now())
     bad = RemovedImage.objects.earliest("id")
-    real = blobs.release
+    real = blobs.release_all
 
-    def release(blob_id: int) -> None:
-        if blob_id == bad.blob_id:
+    def release_all(blob_ids: set[int]) -> None:
+        if bad.blob_id in blob_ids:
             raise ZeroDivisionError("of ours")
-        real(blob_id)
+        real(blob_ids)
 
     with monkeypatch.context() as changed:
-        changed.setattr(blobs, "release", release)
+        changed.setattr(blobs, "release_all", release_all)
         assert dropping.drop_images() == 1
         assert dropping.drop_images() == 0
     assert RemovedImage.objects.get() == bad
@@ -337,7 +337,7 @@ def test_an_image_that_cannot_be_dropped_says_so_on_its_container(
         raise ZeroDivisionError("of ours")
 
     with monkeypatch.context() as changed:
-        changed.setattr(removal, "take_out", fail)
+        changed.setattr(tagging, "drop_all", fail)
         assert dropping.drop_images() == 0
     place.refresh_from_db()
     assert place.failures == 1
