@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.utils import timezone
 
 from shub import request_ids
@@ -85,6 +86,12 @@ def begin(
     except OverQuota:
         ending.drop_parts(upload)
         raise
+    except IntegrityError as error:
+        # The image was removed since it was looked up.
+        ending.drop_parts(upload)
+        raise Conflict(
+            "Something that this needs changed at the same moment. Try again."
+        ) from error
     request_ids.follow(upload.public_id)
     log.info(
         "Upload %s of image %s begins: %d bytes, %s.",

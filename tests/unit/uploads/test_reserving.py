@@ -14,7 +14,7 @@ from shub.accounts.models import Entity
 from shub.audit.models import Event as TrailEvent
 from shub.containers import announcing, ledger, namespaces, refs, removal, restoring, usage
 from shub.containers.models import Charge, EntityUsage, Image, RemovedImage, SiteUsage
-from shub.errors import OverQuota
+from shub.errors import Conflict, OverQuota
 from shub.storage import ObjectStore
 from shub.uploads import multipart, reserving, sweeps, verification
 from shub.uploads.models import Upload
@@ -410,3 +410,21 @@ def test_who_says_that_bytes_which_are_paid_for_have_more_than_they_have_needs_r
             multipart.begin(image_id=image, size=size, kind=Upload.Kind.MULTIPART, by=mara.client)
     multipart.begin(image_id=image, size=SIZE, kind=Upload.Kind.MULTIPART, by=mara.client)
     assert Upload.objects.filter(state="open").count() == 1
+
+
+def test_an_image_that_is_removed_while_an_upload_of_it_begins_leaves_nothing_in_the_store(
+    mara: Person, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = wire(mara).announce(PATH, CONTENT)["id"]
+    real = multipart.check_room
+
+    def removed_meanwhile(size: int) -> None:
+        real(size)
+        Image.objects.all().delete()
+
+    monkeypatch.setattr(multipart, "check_room", removed_meanwhile)
+    with pytest.raises(Conflict, match="at the same moment"):
+        multipart.begin(image_id=image, size=SIZE, kind=Upload.Kind.SINGLE, by=mara.client)
+    assert open_parts(store) == []
+    assert not Upload.objects.exists()
+    assert not Charge.objects.exists()
