@@ -176,6 +176,7 @@ def locked(found: Image) -> Image | None:
     image = first(Image.objects.select_for_update().filter(pk=found.pk))
     if image is not None:
         image.container = found.container
+        tagging.lock_pending(image)
     return image
 
 

@@ -246,6 +246,7 @@ def fault_since_sent(upload: Upload) -> str:
     image = first(Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk))
     if image is None or image.is_proven:
         return ""
+    tagging.lock_pending(image)
     container = Container.objects.select_for_update(no_key=True).get(pk=upload.container_id)
     if container.is_frozen:
         return f"{container} was frozen while this image was on its way."
@@ -281,9 +282,9 @@ def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
     image = first(Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk))
     if image is None or image.is_proven:
         # Another push of the same bytes was faster, or nobody wants them any more.
-        blobs.condemn(blob, keep=image is not None)
         if image is not None:
             tagging.move_pending(image)
+        blobs.condemn(blob, keep=image is not None)
         return
     image.take(blobs.prove(blob), facts)
     tagging.move_pending(image)
@@ -306,6 +307,6 @@ def refuse(upload: Upload, blob: Blob, reason: str) -> None:
     """
     upload.state = State.REFUSED
     upload.reason = reason
-    blobs.condemn(blob, keep=True)
     write_refusal(upload)
     drop_claim(upload)
+    blobs.condemn(blob, keep=True)
