@@ -78,6 +78,25 @@ def take_back(blob: Blob, state: State) -> None:
     blob.save(update_fields=["state", "kept_until", "read_at", *retrying.FIELDS])
 
 
+def recover(blob: Blob) -> Blob | None:
+    """damaged → proven: its bytes were read just now, and are right. None where it is not damaged,
+    or other proven bytes of this digest are there. Runs in the caller's transaction.
+    """
+    _wait_for_others(blob.digest)
+    locked = first(Blob.objects.select_for_update().filter(pk=blob.pk, state=State.DAMAGED))
+    proven = Blob.objects.filter(
+        algorithm=blob.algorithm, digest=blob.digest, state=State.PROVEN
+    ).exists()
+    if locked is None or proven:
+        return None
+    locked.state = State.PROVEN
+    locked.read_at = timezone.now()
+    locked.damaged_at, locked.damage = None, ""
+    retrying.clear(locked)
+    locked.save(update_fields=["state", "read_at", "damaged_at", "damage", *retrying.FIELDS])
+    return locked
+
+
 def release(blob_id: int) -> None:
     """Condemn the blob if no image has it any more, and none that was removed and can come back.
 
@@ -157,25 +176,6 @@ def to_collect() -> QuerySet[Blob]:
     """What is to be removed now: condemned and kept no longer, or leaving, and not to be retried
     later."""
     return Blob.objects.filter(NOT_KEPT, retrying.due()).order_by("id")
-
-
-def recover(blob: Blob) -> Blob | None:
-    """damaged → proven: its bytes were read just now, and are right. None where it is not damaged,
-    or other proven bytes of this digest are there. Runs in the caller's transaction.
-    """
-    _wait_for_others(blob.digest)
-    locked = first(Blob.objects.select_for_update().filter(pk=blob.pk, state=State.DAMAGED))
-    proven = Blob.objects.filter(
-        algorithm=blob.algorithm, digest=blob.digest, state=State.PROVEN
-    ).exists()
-    if locked is None or proven:
-        return None
-    locked.state = State.PROVEN
-    locked.read_at = timezone.now()
-    locked.damaged_at, locked.damage = None, ""
-    retrying.clear(locked)
-    locked.save(update_fields=["state", "read_at", "damaged_at", "damage", *retrying.FIELDS])
-    return locked
 
 
 def collect(blob: Blob) -> None:

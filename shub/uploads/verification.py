@@ -24,12 +24,12 @@ from shub.errors import Unavailable
 from shub.public_ids import new_public_id
 from shub.rows import first, is_row_busy
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
-from shub.storage import NoSuchObject
+from shub.storage import NoSuchObject, availability
+from shub.storage.availability import StoreAway
 from shub.storage.reading import read_and_hash
-from shub.uploads import looking, reserving
+from shub.uploads import reserving
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
 from shub.uploads.joining import tell_sweeps
-from shub.uploads.looking import StoreAway
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ def put_off(upload: Upload, error: Unavailable) -> None:
     """Let others go first, where the store has something against this one; StoreAway where it has
     against all of them."""
     try:
-        looking.check_answers()
+        availability.check_answers()
     except StoreAway:
         let_go(upload)
         raise

@@ -13,9 +13,9 @@ from shub import retrying
 from shub.containers import blobs, dropping, namespaces, refs, removal
 from shub.containers.models import Blob, Collection, Container, Image, RemovedImage
 from shub.errors import Unavailable
-from shub.storage import ObjectStore
+from shub.storage import ObjectStore, availability
 from shub.storage.s3 import S3Store
-from shub.uploads import joining, looking, multipart, sweeps, verification
+from shub.uploads import joining, multipart, sweeps, verification
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
@@ -231,7 +231,7 @@ def test_a_store_that_is_away_marks_no_blob_and_is_asked_for_no_second_one(
     for seed in range(5):
         condemned(wire(mara), seed)
     settings.MINIO_SERVER = "127.0.0.1:1"
-    with pytest.raises(looking.StoreAway):
+    with pytest.raises(availability.StoreAway):
         sweeps.collect_condemned()
     assert not Blob.objects.filter(retrying.in_trouble()).exists()
     assert Blob.objects.filter(state="leaving").count() == 1
