@@ -15,6 +15,10 @@ from tests import postgres, servers
 from tests.factories import Person, make_person
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "rows_by_hand: writes rows that no ledger knows of")
+
+
 @pytest.fixture(scope="session")
 def session_servers() -> Iterator[ExitStack]:
     """Holds the session's servers until its end."""

@@ -97,15 +97,21 @@ def recover(blob: Blob) -> Blob | None:
     return locked
 
 
-def release(blob_id: int) -> None:
-    """Condemn the blob if no image has it any more, and none that was removed and can come back.
+def release(*blob_ids: int) -> None:
+    """Condemn each of the blobs that no image has any more, and none that was removed and can come
+    back; by few statements. None of them is kept for a while.
 
-    Runs in the caller's transaction. With the blob locked no image goes from the one to the other:
+    Runs in the caller's transaction. With a blob locked no image goes from the one to the other:
     the row that is written then asks for the blob's key.
     """
-    blob = Blob.objects.select_for_update().get(pk=blob_id)
-    if not any(kind.objects.filter(blob=blob).exists() for kind in (Image, RemovedImage)):
-        condemn(blob)
+    # In the order of their keys, as all who lock several.
+    locked = list(Blob.objects.select_for_update().filter(pk__in=blob_ids).order_by("pk"))
+    keys = {blob.pk for blob in locked}
+    for kind in (Image, RemovedImage):
+        keys -= set(kind.objects.filter(blob__in=keys).values_list("blob", flat=True))
+    Blob.objects.filter(pk__in=keys).update(
+        state=State.CONDEMNED, kept_until=None, **retrying.CLEARED
+    )
 
 
 def condemn(blob: Blob, *, keep: bool = False) -> None:
@@ -113,8 +119,11 @@ def condemn(blob: Blob, *, keep: bool = False) -> None:
     as there is room."""
     days = settings.CONDEMNED_KEEP_DAYS if keep else 0
     blob.state = State.CONDEMNED
+    # What was in the way of its rereading is in the way of nothing now.
     Blob.objects.filter(pk=blob.pk).update(
-        state=State.CONDEMNED, kept_until=Now() + timedelta(days=days) if days else None
+        state=State.CONDEMNED,
+        kept_until=Now() + timedelta(days=days) if days else None,
+        **retrying.CLEARED,
     )
     if days:
         blob.refresh_from_db(fields=["kept_until"])

@@ -1,22 +1,29 @@
 """Dropping: what was removed goes for good once it is past the time that it is kept.
 
-From that moment on nobody brings it back, so it does not matter how long the rest takes: images one
-by one, each in a transaction of its own, then the container that they were in, then the collection.
-Whatever is killed in between, the next pass goes on. The database's clock counts, for whoever drops
-and for whoever brings back, and each looks at it with the row locked.
+From that moment on nobody brings it back, so it does not matter how long the rest takes: the images
+of a container, some hundred in a transaction, then the container that they were in, then the
+collection. Whatever is killed in between, the next pass goes on. The database's clock counts, for
+whoever drops and for whoever brings back, and each looks at it with the row locked.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import TypeVar, cast
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from shub import retrying
 from shub.accounts.callers import NOBODY
 from shub.audit import trail
-from shub.containers import blobs, images, removal
-from shub.containers.models import Collection, Container, Image, RemovedImage
-from shub.rows import first, in_transaction
+from shub.containers import blobs, images, removal, tagging
+from shub.containers.models import Blob, Collection, Container, Image, RemovedImage
+from shub.rows import in_transaction, is_row_busy
+
+Row = TypeVar("Row", Image, RemovedImage)
 
 # What one pass drops at most of each kind, so that it keeps no other sweep waiting.
 BATCH = 500
@@ -42,17 +49,48 @@ def drop_images() -> int:
     what was removed; how many."""
     containers = containers_past()
     due = RemovedImage.objects.filter(PAST | Q(container__in=containers.values("pk")))
-    count = 0
-    due = due.filter(retrying.due())
-    for removed in due.select_related("blob", images.PARENTS).order_by("id")[:BATCH]:
-        count += retrying.attempt(removed, partial(in_transaction, partial(_drop_removed, removed)))
+    due = due.filter(retrying.due()).select_related("blob", images.PARENTS)
+    count = _in_batches(list(due.order_by("container", "id")[:BATCH]), _drop_removed, _itself)
     if not containers.exists():
         return count  # as nearly always: the query below is not for nothing
     inside = Image.objects.filter(container__in=containers.filter(retrying.due()).values("pk"))
-    for image in inside.select_related("blob", images.PARENTS).order_by("id")[:BATCH]:
-        # It stands on the container, which cannot go before its images.
-        drop = partial(in_transaction, partial(_drop_image, image))
-        count += retrying.attempt(image.container, drop)
+    inside = inside.select_related("blob", images.PARENTS)
+    # What is in the way of an image stands on the container, which cannot go before it.
+    return count + _in_batches(
+        list(inside.order_by("container", "id")[:BATCH]), _drop_inside, _its_container
+    )
+
+
+def _itself(row: RemovedImage) -> retrying.Retried:
+    return row
+
+
+def _its_container(row: Image) -> retrying.Retried:
+    return row.container
+
+
+def _in_batches(
+    rows: Sequence[Row],
+    act: Callable[[Sequence[Row]], None],
+    blamed: Callable[[Row], retrying.Retried],
+) -> int:
+    """Do the act for the rows of each container in one transaction; where something is in its way,
+    for each row by itself, so that all others go. For how many it went well."""
+    count = 0
+    for _, group in groupby(rows, key=attrgetter("container_id")):
+        together = list(group)
+        try:
+            in_transaction(partial(act, together))
+        except (InterfaceError, OperationalError) as error:
+            if not is_row_busy(error):
+                raise
+            count += _one_by_one(together, act, blamed)
+        except Exception:  # noqa: BLE001  whatever it is, a row is to blame, and it is found so
+            count += _one_by_one(together, act, blamed)
+        else:
+            count += len(together)
+            if blamed(together[0]).failures:
+                retrying.forget(blamed(together[0]))
     return count
 
 
@@ -75,30 +113,57 @@ def drop_places() -> int:
     return count
 
 
-def _drop_removed(found: RemovedImage) -> None:
-    removed = first(RemovedImage.objects.select_for_update().filter(pk=found.pk))
-    if removed is None:
-        return
-    past = RemovedImage.objects.filter(PAST, pk=removed.pk).exists()
-    if not past and not _lock_past(found.container):
-        return
-    removed.delete()
-    blobs.release(removed.blob_id)
-    trail.record(
-        "image.dropped",
-        kind="image",
-        public_id=found.public_id,
-        name=str(found),
-        entity=found.container.collection.entity.public_id,
-        by=NOBODY,
-        size=found.blob.size,
+def _one_by_one(
+    rows: Sequence[Row],
+    act: Callable[[Sequence[Row]], None],
+    blamed: Callable[[Row], retrying.Retried],
+) -> int:
+    return sum(
+        retrying.attempt(blamed(row), partial(in_transaction, partial(act, [row]))) for row in rows
     )
 
 
-def _drop_image(found: Image) -> None:
-    image = removal.locked(found)
-    if image is not None and _lock_past(found.container):
-        removal.take_out(image, action="image.dropped", by=NOBODY)
+def _drop_removed(found: Sequence[RemovedImage]) -> None:
+    """Removed images of one container."""
+    keys = [removed.pk for removed in found]
+    there = RemovedImage.objects.select_for_update().filter(pk__in=keys).order_by("pk")
+    going = set(there.values_list("pk", flat=True))
+    if not _lock_past(found[0].container):
+        going &= set(RemovedImage.objects.filter(PAST, pk__in=going).values_list("pk", flat=True))
+    dropped = [removed for removed in found if removed.pk in going]
+    RemovedImage.objects.filter(pk__in=going).delete()
+    blobs.release(*{removed.blob_id for removed in dropped})
+    _record_images(dropped)
+
+
+def _drop_inside(found: Sequence[Image]) -> None:
+    """Images of one container that was removed, with their tags. The ledger has known nothing of
+    them since then."""
+    there = removal.locked(*found)
+    if not there or not _lock_past(there[0].container):
+        return
+    tagging.drop(*there, by=NOBODY)
+    Image.objects.filter(pk__in=[image.pk for image in there]).delete()
+    blobs.release(*{image.blob_id for image in there if image.blob_id is not None})
+    _record_images(there)
+
+
+def _record_images(dropped: Sequence[Image] | Sequence[RemovedImage]) -> None:
+    sizes = dict(
+        Blob.objects.filter(pk__in={image.blob_id for image in dropped}).values_list("pk", "size")
+    )
+    trail.record_all(
+        trail.event(
+            "image.dropped",
+            kind="image",
+            public_id=image.public_id,
+            name=str(image),
+            entity=image.container.collection.entity.public_id,
+            by=NOBODY,
+            size=sizes.get(cast("int", image.blob_id), 0),
+        )
+        for image in dropped
+    )
 
 
 def _drop_container(container: Container) -> None:

@@ -8,6 +8,7 @@ REMOVED_KEEP_DAYS it can be brought back (`shub.containers.restoring`); then the
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
@@ -153,7 +154,7 @@ def _end_keeping() -> None:
 
 
 def _remove_image(found: Image, *, by: Caller) -> None:
-    image = locked(found)
+    image = next(iter(locked(found)), None)
     if image is None:
         return  # by another request at this moment: it is gone, as was asked
     _check_still_not_frozen(image)
@@ -163,21 +164,24 @@ def _remove_image(found: Image, *, by: Caller) -> None:
 
 
 def _remove_retired(found: Image) -> None:
-    image = locked(found)
-    if image is not None:
+    for image in locked(found):
         take_out(image, action="image.removed", by=NOBODY)
         ledger.balance(image.container.collection.entity_id, [image.digest])
 
 
-def locked(found: Image) -> Image | None:
-    """The image as it is now, and nobody changes it until the commit; None: it is gone."""
+def locked(*found: Image) -> list[Image]:
+    """The images as they are now, and nobody changes them until the commit: those that are still
+    there, in the order of their keys. Three statements."""
+    keys = [image.pk for image in found]
     # The uploads first, as whoever proves or refuses one of them locks them: upload, then image.
-    list(found.uploads.select_for_update().order_by("pk"))
-    image = first(Image.objects.select_for_update().filter(pk=found.pk))
-    if image is not None:
-        image.container = found.container
-        tagging.lock_pending(image)
-    return image
+    uploads: Any = Image.uploads.rel.related_model
+    list(uploads.objects.select_for_update().filter(image__in=keys).order_by("pk"))
+    of = {image.pk: image.container for image in found}
+    there = list(Image.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    for image in there:
+        image.container = of[image.pk]
+    tagging.lock_pending(*there)
+    return there
 
 
 def take_out(image: Image, *, action: str, by: Caller, until: datetime | None = None) -> None:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from shub.accounts.callers import Caller
 from shub.audit import trail
+from shub.audit.models import Event
 from shub.containers import images, namespaces
 from shub.containers.admission import check_may_delete, check_not_frozen
 from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
@@ -151,7 +152,23 @@ def _write_move(
     by: Caller,
     action: str = "tag.moved",
 ) -> None:
-    TagMove.objects.create(
+    move, event = _moved(container, name, arch, before=before, after=after, by=by, action=action)
+    move.save(force_insert=True)
+    event.save(force_insert=True)
+
+
+def _moved(
+    container: Container,
+    name: str,
+    arch: str,
+    *,
+    before: str,
+    after: str,
+    by: Caller,
+    action: str = "tag.moved",
+) -> tuple[TagMove, Event]:
+    """What is written of a move: into the tag's history, and into the trail."""
+    move = TagMove(
         container=container,
         name=name,
         arch=arch,
@@ -160,7 +177,7 @@ def _write_move(
         moved_by=by.name,
         token=by.token_id,
     )
-    trail.record(
+    event = trail.event(
         action,
         kind="container",
         public_id=container.public_id,
@@ -171,6 +188,7 @@ def _write_move(
         before=before,
         after=after,
     )
+    return move, event
 
 
 def remove_tag(container: Container, *, name: str, arch: str | None, by: Caller) -> int:
@@ -231,13 +249,19 @@ def check_no_frozen_tag(image: Image) -> None:
         )
 
 
-def drop(image: Image, *, by: Caller) -> list[tuple[str, str]]:
-    """Remove every tag of the image, whatever is frozen, and write the moves down, in the caller's
-    transaction; the name and arch of each."""
-    tags = list(Tag.objects.select_for_update().filter(image=image).order_by("name", "arch"))
-    for tag in tags:
-        _write_move(image.container, tag.name, tag.arch, before=image.digest, after="", by=by)
-    Tag.objects.filter(image=image).delete()
+def drop(*images: Image, by: Caller) -> list[tuple[str, str]]:
+    """Remove every tag of the images, whatever is frozen, and write the moves down, in the caller's
+    transaction, by few statements; the name and arch of each."""
+    of = {image.pk: image for image in images}
+    tags = list(Tag.objects.select_for_update().filter(image__in=of).order_by("name", "arch"))
+    moved = [
+        _moved(image.container, tag.name, tag.arch, before=image.digest, after="", by=by)
+        for tag in tags
+        for image in [of[tag.image_id]]
+    ]
+    TagMove.objects.bulk_create(move for move, _ in moved)
+    trail.record_all(event for _, event in moved)
+    Tag.objects.filter(pk__in=[tag.pk for tag in tags]).delete()
     return [(tag.name, tag.arch) for tag in tags]
 
 
@@ -262,10 +286,11 @@ def bring_back(
     return free
 
 
-def lock_pending(image: Image) -> None:
-    """Lock the tags that wait for the locked image, for whoever locks its container next and may
-    move them: who sets a tag, or removes it, takes them in this order."""
-    list(image.pending_tags.select_for_update().order_by("pk").values_list("pk"))
+def lock_pending(*images: Image) -> None:
+    """Lock the tags that wait for the locked images, for whoever locks the container next and may
+    move or drop them: who sets a tag, or removes it, takes them in this order."""
+    waiting = PendingTag.objects.filter(image__in=[image.pk for image in images])
+    list(waiting.select_for_update().order_by("pk").values_list("pk"))
 
 
 def move_pending(image: Image) -> None:

@@ -24,7 +24,7 @@ from shub.storage import OpenParts
 READING = frozenset(
     {
         *("promises", "part_address", "list_parts", "open_parts", "objects"),
-        *("stat", "read", "object_address", "inner_address", "answer"),
+        *("stat", "read", "open_range", "object_address", "inner_address", "answer"),
     }
 )
 

@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter, defaultdict
 
 from shub.audit.models import Event
+from shub.containers import ledger
 from shub.containers.models import (
     Blob,
     Collection,
@@ -55,6 +56,7 @@ def assert_honest(world: World) -> None:
     _assert_history_is_whole()
     _assert_trail_is_whole()
     _assert_acknowledged(world)
+    assert list(ledger.drifts()) == [], "the ledger says what is not so"
     assert world.errors == [], "a sweep has logged a fault of ours"
 
 

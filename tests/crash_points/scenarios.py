@@ -21,6 +21,7 @@ from shub.containers import (
     dropping,
     freezing,
     granting,
+    ledger,
     pausing,
     removal,
     restoring,
@@ -376,6 +377,7 @@ def prepare_left_parts(world: World) -> None:
     """It was aborted, and a part that was on its way has opened it again: the store has parts."""
     world.sent(ONE)
     Upload.objects.update(state=State.ABORTED)
+    ledger.forget_counts()
     world.pass_time(TOMORROW)
 
 

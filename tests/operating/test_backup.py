@@ -152,6 +152,8 @@ def assert_consistent(site: Installation) -> None:
         "SELECT count(*) FROM containers_image image JOIN containers_blob blob"
         " ON blob.id = image.blob_id WHERE blob.state <> 'proven'"
     ) == [(0,)]
+    # And by the product's own eyes: every row, every object, every byte.
+    site.done("fsck", "--read")
 
 
 def _removed_id(site: Installation, content: bytes) -> str:

@@ -374,6 +374,7 @@ def test_a_push_of_other_bytes_mends_nothing(mara: Person, pushed: Blob) -> None
     assert pull(mara, f"{PATH}:1.0").status == 503
 
 
+@pytest.mark.rows_by_hand
 def test_a_duplicate_that_was_about_to_go_heals_at_once(mara: Person, pushed: Blob) -> None:
     spare = duplicate(pushed, ONE, "1" * 24)
     overwrite(pushed.key, flipped(ONE))
@@ -382,6 +383,7 @@ def test_a_duplicate_that_was_about_to_go_heals_at_once(mara: Person, pushed: Bl
     assert pull(mara, f"{PATH}:1.0").status == 303
 
 
+@pytest.mark.rows_by_hand
 def test_a_duplicate_that_is_damaged_itself_or_leaving_heals_nothing(pushed: Blob) -> None:
     wrong = duplicate(pushed, flipped(ONE), "1" * 24)
     leaving = duplicate(pushed, ONE, "2" * 24)

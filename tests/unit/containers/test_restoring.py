@@ -770,10 +770,10 @@ def test_what_is_brought_back_while_a_sweep_is_about_to_drop_it_stays(
     expire()
     lock = removal.locked
 
-    def lock_too_late(image: Image) -> Image | None:
+    def lock_too_late(*images: Image) -> list[Image]:
         Container.objects.update(removed_at=None, kept_until=None)
         ledger.forget_counts()
-        return lock(image)
+        return lock(*images)
 
     monkeypatch.setattr(removal, "locked", lock_too_late)
     dropping.drop_images()

@@ -246,6 +246,7 @@ def test_it_is_ended_by_its_pusher_and_the_next_sweep_removes_it(
     assert Event.objects.get(action="upload.removed_for_good").actor == "mara"
 
 
+@pytest.mark.rows_by_hand
 def test_the_list_asks_as_often_however_long_it_is(
     mara: Person, refused: Upload, django_assert_num_queries: Any
 ) -> None:

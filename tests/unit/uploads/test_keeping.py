@@ -233,6 +233,7 @@ def test_of_a_deleted_account_nothing_is_kept(mara: Person, store: ObjectStore) 
     assert stored_keys(store) == []
 
 
+@pytest.mark.rows_by_hand
 def test_kept_bytes_are_found_by_an_index_among_very_many(mara: Person) -> None:
     refused_push(wire(mara))
     blob = Blob.objects.get()

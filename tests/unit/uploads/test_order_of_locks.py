@@ -194,3 +194,13 @@ def test_damaged_bytes_are_healed_by_those_that_come(mara: Person) -> None:
         assert verification.verify_next()
     assert not Image.objects.filter(blob=damaged).exists()
     assert Blob.objects.get(pk=damaged.pk).state == "condemned"
+
+
+def test_what_is_in_a_removed_container_is_dropped(mara: Person, settings: Any) -> None:
+    wire(mara).push(PATH, ONE, "1.0")
+    arrive(mara, TWO, "2.0")
+    settings.REMOVED_KEEP_DAYS = 0
+    removal.remove_container(gcc(), by=mara.caller)
+    with locked_in_order() as seen:
+        assert dropping.drop_images() == 2
+    assert any("containers_pendingtag" in locks for locks in seen)

@@ -214,6 +214,7 @@ def test_parts_of_an_open_upload_are_never_taken_for_unknown(
     assert len(multipart.arrived_parts(sent)) == 1
 
 
+@pytest.mark.rows_by_hand
 def test_a_removal_that_was_killed_is_gone_on_with(sent: Upload, store: ObjectStore) -> None:
     hand_over(sent)
     Blob.objects.update(state=Blob.State.CONDEMNED)
@@ -223,6 +224,7 @@ def test_a_removal_that_was_killed_is_gone_on_with(sent: Upload, store: ObjectSt
     assert Blob.objects.get().state == "gone"
 
 
+@pytest.mark.rows_by_hand
 def test_bytes_that_the_store_does_not_remove_now_are_removed_later(
     sent: Upload, store: ObjectStore, settings: Any
 ) -> None:
@@ -383,6 +385,7 @@ def test_turns_end_by_the_clock_or_when_the_process_is_told_to_end(
     assert len(turns) == (3 if seconds else 1)
 
 
+@pytest.mark.rows_by_hand
 def test_condemned_objects_go_by_one_request(mara: Person, store: ObjectStore) -> None:
     condemn_three(mara)
     asked = RefusingStore(store, refused="")
@@ -393,6 +396,7 @@ def test_condemned_objects_go_by_one_request(mara: Person, store: ObjectStore) -
     assert set(Blob.objects.values_list("state", flat=True)) == {"gone"}
 
 
+@pytest.mark.rows_by_hand
 def test_an_object_that_the_store_refuses_to_remove_keeps_no_other(
     mara: Person, store: ObjectStore
 ) -> None:
