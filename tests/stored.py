@@ -8,11 +8,17 @@ from shub.storage import ObjectStore, OpenParts
 from shub.storage.clients import minio_client
 
 
-def stored_keys(store: ObjectStore) -> list[str]:
-    """The keys of all objects, in order."""
+def stored_sizes() -> dict[str, int]:
+    """Key → bytes of all objects, in the order of keys."""
     found = minio_client().list_objects(bucket_name=settings.MINIO_BUCKET, recursive=True)
     # JuiceFS also lists the folder that a removed object lay in.
-    return sorted(str(each.object_name) for each in found if not each.is_dir)
+    sizes = {str(each.object_name): each.size or 0 for each in found if not each.is_dir}
+    return dict(sorted(sizes.items()))
+
+
+def stored_keys(store: ObjectStore) -> list[str]:
+    """The keys of all objects, in order."""
+    return list(stored_sizes())
 
 
 def open_parts(store: ObjectStore) -> list[OpenParts]:

@@ -56,6 +56,7 @@ def link(image: Image, *, by: Caller) -> None:
         claim = first(Image.objects.select_for_update(no_key=True).filter(pk=image.pk))
         if claim is None or claim.blob_id is not None:
             return
+        tagging.lock_pending(claim)
         # Who freezes the container locks it: nothing comes in once they are told that it is frozen.
         container = Container.objects.select_for_update(no_key=True).get(pk=claim.container_id)
         check_not_frozen(container)

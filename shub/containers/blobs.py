@@ -3,7 +3,7 @@
 Between the two some are kept for a while, for as long as there is room for them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -83,19 +83,32 @@ def take_back(blob: Blob, state: State) -> None:
     blob.save(update_fields=["state", "kept_until", "read_at", *retrying.FIELDS])
 
 
-def release(blob_id: int) -> None:
-    """Condemn the blob if no image has it any more, and none that was removed and can come back.
+def recover(blob: Blob) -> Blob | None:
+    """damaged → proven: its bytes were read just now, and are right. None where it is not damaged,
+    or other proven bytes of this digest are there. Runs in the caller's transaction.
+    """
+    _wait_for_others(blob.digest)
+    locked = first(Blob.objects.select_for_update().filter(pk=blob.pk, state=State.DAMAGED))
+    proven = Blob.objects.filter(
+        algorithm=blob.algorithm, digest=blob.digest, state=State.PROVEN
+    ).exists()
+    if locked is None or proven:
+        return None
+    locked.state = State.PROVEN
+    locked.read_at = timezone.now()
+    locked.damaged_at, locked.damage = None, ""
+    retrying.clear(locked)
+    locked.save(update_fields=["state", "read_at", "damaged_at", "damage", *retrying.FIELDS])
+    return locked
 
-    Runs in the caller's transaction. With the blob locked no image goes from the one to the other:
+
+def release(*blob_ids: int) -> None:
+    """Condemn each of the blobs that no image has any more, and none that was removed and can come
+    back; by few statements. None of them is kept for a while.
+
+    Runs in the caller's transaction. With a blob locked no image goes from the one to the other:
     the row that is written then asks for the blob's key.
     """
-    blob = Blob.objects.select_for_update().get(pk=blob_id)
-    if not any(kind.objects.filter(blob=blob).exists() for kind in (Image, RemovedImage)):
-        condemn(blob)
-
-
-def release_all(blob_ids: Collection[int]) -> None:
-    """The same of several, by few statements; none of them is kept for a while."""
     # In the order of their keys, as all who lock several.
     locked = list(Blob.objects.select_for_update().filter(pk__in=blob_ids).order_by("pk"))
     keys = {blob.pk for blob in locked}
@@ -178,25 +191,6 @@ def to_collect() -> QuerySet[Blob]:
     """What is to be removed now: condemned and kept no longer, or leaving, and not to be retried
     later."""
     return Blob.objects.filter(NOT_KEPT, retrying.due()).order_by("id")
-
-
-def recover(blob: Blob) -> Blob | None:
-    """damaged → proven: its bytes were read just now, and are right. None where it is not damaged,
-    or other proven bytes of this digest are there. Runs in the caller's transaction.
-    """
-    _wait_for_others(blob.digest)
-    locked = first(Blob.objects.select_for_update().filter(pk=blob.pk, state=State.DAMAGED))
-    proven = Blob.objects.filter(
-        algorithm=blob.algorithm, digest=blob.digest, state=State.PROVEN
-    ).exists()
-    if locked is None or proven:
-        return None
-    locked.state = State.PROVEN
-    locked.read_at = timezone.now()
-    locked.damaged_at, locked.damage = None, ""
-    retrying.clear(locked)
-    locked.save(update_fields=["state", "read_at", "damaged_at", "damage", *retrying.FIELDS])
-    return locked
 
 
 def collect(blob: Blob) -> None:

@@ -17,7 +17,7 @@ from shub import metrics, retrying
 from shub.accounts.callers import NOBODY
 from shub.audit import trail
 from shub.containers import blobs, images, tagging
-from shub.containers.models import Blob, Image, RemovedImage
+from shub.containers.models import Blob, Container, Image, RemovedImage
 from shub.errors import Unavailable
 from shub.rows import first, in_transaction
 from shub.storage import NoSuchObject
@@ -115,7 +115,7 @@ def proven_beside(blob: Blob) -> Blob | None:
 def _prove_spare(blob: Blob) -> Blob | None:
     """A duplicate that was condemned, read, right, and taken back; None where there is none."""
     for spare in blobs.spare_copies(blob.digest, size=blob.size):
-        if spare.pk == blob.pk or spare.size != blob.size or not _reads_right(spare):
+        if spare.pk == blob.pk or not _reads_right(spare):
             continue
         with transaction.atomic(durable=True):
             kept = blobs.keep(spare)
@@ -136,11 +136,17 @@ def _reads_right(blob: Blob) -> bool:
 
 
 def _move(kind: type[Image] | type[RemovedImage], key: int, damaged: Blob, right: Blob) -> None:
-    """Have one image the right bytes, in the order of locks: the image, then the blob."""
+    """Have one image the right bytes."""
     rows = kind.objects.select_for_update(no_key=True).filter(pk=key, blob=damaged.pk)
     image = cast("Image | RemovedImage | None", first(rows))
-    blob = blobs.keep(right) if image is not None else None
-    if image is None or blob is None:
+    if image is None:
+        return
+    if isinstance(image, Image):
+        # Tags may wait for an upload of these bytes that is still being verified.
+        tagging.lock_pending(image)
+        list(Container.objects.select_for_update(no_key=True).filter(pk=image.container_id))
+    blob = blobs.keep(right)
+    if blob is None:
         return
     image.blob = blob
     image.save(update_fields=["blob"])

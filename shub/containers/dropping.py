@@ -2,9 +2,8 @@
 
 From that moment on nobody brings it back, so it does not matter how long the rest takes: the images
 of a container, some hundred in a transaction, then the container that they were in, then the
-collection.
-Whatever is killed in between, the next pass goes on. The database's clock counts, for whoever drops
-and for whoever brings back, and each looks at it with the row locked.
+collection. Whatever is killed in between, the next pass goes on. The database's clock counts, for
+whoever drops and for whoever brings back, and each looks at it with the row locked.
 """
 
 from collections.abc import Callable, Sequence
@@ -133,19 +132,19 @@ def _drop_removed(found: Sequence[RemovedImage]) -> None:
         going &= set(RemovedImage.objects.filter(PAST, pk__in=going).values_list("pk", flat=True))
     dropped = [removed for removed in found if removed.pk in going]
     RemovedImage.objects.filter(pk__in=going).delete()
-    blobs.release_all({removed.blob_id for removed in dropped})
+    blobs.release(*{removed.blob_id for removed in dropped})
     _record_images(dropped)
 
 
 def _drop_inside(found: Sequence[Image]) -> None:
     """Images of one container that was removed, with their tags. The ledger has known nothing of
     them since then."""
-    there = removal.locked_all(found)
+    there = removal.locked(*found)
     if not there or not _lock_past(there[0].container):
         return
-    tagging.drop_all(there, by=NOBODY)
+    tagging.drop(*there, by=NOBODY)
     Image.objects.filter(pk__in=[image.pk for image in there]).delete()
-    blobs.release_all({image.blob_id for image in there if image.blob_id is not None})
+    blobs.release(*{image.blob_id for image in there if image.blob_id is not None})
     _record_images(there)
 
 

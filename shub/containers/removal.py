@@ -5,7 +5,6 @@ REMOVED_KEEP_DAYS it can be brought back (`shub.containers.restoring`); then the
 (`shub.containers.dropping`), and its bytes go when no other image has them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -155,7 +154,7 @@ def _end_keeping() -> None:
 
 
 def _remove_image(found: Image, *, by: Caller) -> None:
-    image = locked(found)
+    image = next(iter(locked(found)), None)
     if image is None:
         return  # by another request at this moment: it is gone, as was asked
     _check_still_not_frozen(image)
@@ -165,31 +164,23 @@ def _remove_image(found: Image, *, by: Caller) -> None:
 
 
 def _remove_retired(found: Image) -> None:
-    image = locked(found)
-    if image is not None:
+    for image in locked(found):
         take_out(image, action="image.removed", by=NOBODY)
         ledger.balance(image.container.collection.entity_id, [image.digest])
 
 
-def locked(found: Image) -> Image | None:
-    """The image as it is now, and nobody changes it until the commit; None: it is gone."""
-    # The uploads first, as whoever proves or refuses one of them locks them: upload, then image.
-    list(found.uploads.select_for_update().order_by("pk"))
-    image = first(Image.objects.select_for_update().filter(pk=found.pk))
-    if image is not None:
-        image.container = found.container
-    return image
-
-
-def locked_all(found: Sequence[Image]) -> list[Image]:
-    """The same of several, by two statements: those that are still there, in the order of keys."""
+def locked(*found: Image) -> list[Image]:
+    """The images as they are now, and nobody changes them until the commit: those that are still
+    there, in the order of their keys. Three statements."""
     keys = [image.pk for image in found]
+    # The uploads first, as whoever proves or refuses one of them locks them: upload, then image.
     uploads: Any = Image.uploads.rel.related_model
     list(uploads.objects.select_for_update().filter(image__in=keys).order_by("pk"))
     of = {image.pk: image.container for image in found}
     there = list(Image.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
     for image in there:
         image.container = of[image.pk]
+    tagging.lock_pending(*there)
     return there
 
 

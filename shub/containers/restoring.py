@@ -214,6 +214,7 @@ def _restore_image(found: RemovedImage, *, by: Caller | None) -> RestoredImage:
     container = removed.container = found.container
     image = _image_again(removed)
     image.container = container
+    tagging.lock_pending(image)
     now = first(Container.objects.select_for_update(no_key=True).filter(pk=container.pk))
     if now is None or now.is_removed:
         raise missing(found.public_id)

@@ -33,16 +33,18 @@ def tags_by_arch(container_id: str, *, by: Caller) -> dict[str, dict[str, str]]:
 
 def set_tags(*, container_id: str, tags: Mapping[str, str], by: Caller) -> None:
     """Set each tag to the image of that id, for the image's own arch; all of them or none."""
+    container = namespaces.pushable_container(container_id, by=by)
+    for name in tags:
+        check_tag(name)
     with transaction.atomic():
         # In the order of the images, whose rows are locked: two requests do not meet crosswise.
-        for name, image_id in sorted(tags.items(), key=lambda tag: tag[1]):
-            set_tag(
-                container_id=container_id,
-                name=name,
-                arch="",
-                image_id=image_id,
-                by=by,
-            )
+        ordered = sorted(tags.items(), key=lambda tag: tag[1])
+        taken = [
+            (name, _take_name(container, name, arch="", image_id=image_id))
+            for name, image_id in ordered
+        ]
+        for name, image in taken:
+            _mean(container, name, image, arch="", by=by)
 
 
 def set_tag(*, container_id: str, name: str, arch: str, image_id: str, by: Caller) -> None:
@@ -56,44 +58,51 @@ def set_tag(*, container_id: str, name: str, arch: str, image_id: str, by: Calle
     if arch and arch not in KNOWN_ARCHES:
         raise Invalid(f"{arch!r} is no architecture: expected one of {', '.join(ARCHES.values())}.")
     with transaction.atomic():
-        # The lock makes this wait for, or be waited for by, the proof of the same image. Nothing is
-        # joined to it: Postgres would join what was there before the wait.
-        image = first(
-            Image.objects.select_for_update(no_key=True).filter(
-                container=container, public_id=image_id
-            )
+        image = _take_name(container, name, arch=arch, image_id=image_id)
+        _mean(container, name, image, arch=arch, by=by)
+
+
+def _take_name(container: Container, name: str, *, arch: str, image_id: str) -> Image:
+    """The image, locked; and no other one waits for the name any more: the latest word counts."""
+    # The lock makes this wait for, or be waited for by, the proof of the same image. Nothing is
+    # joined to it: Postgres would join what was there before the wait.
+    image = first(
+        Image.objects.select_for_update(no_key=True).filter(container=container, public_id=image_id)
+    )
+    if image is None:
+        raise Invalid(f"The container {container} has no image with the id {image_id!r}.")
+    PendingTag.objects.filter(image__container=container, name=name, arch=arch).exclude(
+        image=image
+    ).delete()
+    return image
+
+
+def _mean(container: Container, name: str, image: Image, *, arch: str, by: Caller) -> None:
+    """Have the tag mean the locked image, now or when it is proven."""
+    if image.is_proven:
+        check_arch(image, arch)
+        move(container, name, image, arch=arch, by=by)
+    elif images.is_arriving(image):
+        PendingTag.objects.update_or_create(
+            image=image,
+            name=name,
+            defaults={
+                "arch": arch,
+                "asked_at": timezone.now(),
+                "asked_by": by.known,
+                "token": by.token,
+                "address": by.address,
+            },
         )
-        if image is None:
-            raise Invalid(f"The container {container} has no image with the id {image_id!r}.")
-        # The latest word counts: what waits for another image under this name waits no more.
-        PendingTag.objects.filter(image__container=container, name=name, arch=arch).exclude(
-            image=image
-        ).delete()
-        if image.is_proven:
-            check_arch(image, arch)
-            move(container, name, image, arch=arch, by=by)
-        elif images.is_arriving(image):
-            PendingTag.objects.update_or_create(
-                image=image,
-                name=name,
-                defaults={
-                    "arch": arch,
-                    "asked_at": timezone.now(),
-                    "asked_by": by.known,
-                    "token": by.token,
-                    "address": by.address,
-                },
-            )
-        elif image.is_damaged:
-            raise Conflict(
-                f"The stored bytes of the image {image.hash} are damaged. Push it again, then tag "
-                "it."
-            )
-        else:
-            raise Conflict(
-                f"The image {image.hash} has no bytes yet: its upload was not completed, or was "
-                "refused. Push it again."
-            )
+    elif image.is_damaged:
+        raise Conflict(
+            f"The stored bytes of the image {image.hash} are damaged. Push it again, then tag it."
+        )
+    else:
+        raise Conflict(
+            f"The image {image.hash} has no bytes yet: its upload was not completed, or was "
+            "refused. Push it again."
+        )
 
 
 def check_arch(image: Image, arch: str) -> None:
@@ -240,18 +249,9 @@ def check_no_frozen_tag(image: Image) -> None:
         )
 
 
-def drop(image: Image, *, by: Caller) -> list[tuple[str, str]]:
-    """Remove every tag of the image, whatever is frozen, and write the moves down, in the caller's
-    transaction; the name and arch of each."""
-    tags = list(Tag.objects.select_for_update().filter(image=image).order_by("name", "arch"))
-    for tag in tags:
-        _write_move(image.container, tag.name, tag.arch, before=image.digest, after="", by=by)
-    Tag.objects.filter(image=image).delete()
-    return [(tag.name, tag.arch) for tag in tags]
-
-
-def drop_all(images: Sequence[Image], *, by: Caller) -> None:
-    """The same of many images, by few statements."""
+def drop(*images: Image, by: Caller) -> list[tuple[str, str]]:
+    """Remove every tag of the images, whatever is frozen, and write the moves down, in the caller's
+    transaction, by few statements; the name and arch of each."""
     of = {image.pk: image for image in images}
     tags = list(Tag.objects.select_for_update().filter(image__in=of).order_by("name", "arch"))
     moved = [
@@ -262,6 +262,7 @@ def drop_all(images: Sequence[Image], *, by: Caller) -> None:
     TagMove.objects.bulk_create(move for move, _ in moved)
     trail.record_all(event for _, event in moved)
     Tag.objects.filter(pk__in=[tag.pk for tag in tags]).delete()
+    return [(tag.name, tag.arch) for tag in tags]
 
 
 def bring_back(
@@ -285,8 +286,16 @@ def bring_back(
     return free
 
 
+def lock_pending(*images: Image) -> None:
+    """Lock the tags that wait for the locked images, for whoever locks the container next and may
+    move or drop them: who sets a tag, or removes it, takes them in this order."""
+    waiting = PendingTag.objects.filter(image__in=[image.pk for image in images])
+    list(waiting.select_for_update().order_by("pk").values_list("pk"))
+
+
 def move_pending(image: Image) -> None:
-    """Move the tags that waited for the image, in the order they were asked for.
+    """Move the tags that waited for the image, in the order they were asked for. In the caller's
+    transaction, after `lock_pending`.
 
     Those who asked must still be the ones who may, by a token that is not revoked since.
     """

@@ -61,11 +61,6 @@ def stored_bytes(entity: Entity) -> int:
     return ledger.usage_of(entity.pk).stored_bytes
 
 
-def reserved_bytes(entity: Entity) -> int:
-    """The bytes that are promised to uploads which are under way, beside those that are stored."""
-    return ledger.usage_of(entity.pk).reserved_bytes
-
-
 def quota_bytes(entity: Entity) -> int:
     """How many bytes the entity's images may take; 0 where there is no bound."""
     if entity.quota_bytes is None:
@@ -186,12 +181,6 @@ def _refuse(room: Room, has: str, what: str, *, by: Caller | None) -> NoReturn:
 
 
 # ── of the site ──
-def bytes_of_the_site() -> int:
-    """The bytes that the store holds for this site: of every blob that is not gone. What several
-    images share counts once; what is kept for a while after its removal counts too."""
-    return ledger.site().stored_bytes
-
-
 def site_lacks(size: int) -> int:
     """How many bytes the site lacks for so many more, beside what is promised to uploads; 0: none.
 

@@ -138,7 +138,7 @@ def _counted_here() -> Iterator[Metric]:
 
 
 def of_the_moment() -> Iterator[Metric]:
-    """What is under way. Five queries, by indexes of what is under way."""
+    """What is under way. Four queries, by indexes of what is under way."""
     waiting = Upload.objects.filter(state=Upload.State.VERIFYING).aggregate(
         count=Count("pk"), since=Min("active_at")
     )

@@ -85,9 +85,10 @@ MINIO_ANSWER_TIMEOUT_SECONDS = env.integer("MINIO_ANSWER_TIMEOUT_SECONDS", 10, m
 #: How long it waits for parts to be joined, and between two pieces of an object.
 MINIO_READ_TIMEOUT_SECONDS = env.integer("MINIO_READ_TIMEOUT_SECONDS", 60, minimum=1)
 
-#: How many connections fetch one object when it is read to be verified. 1 is fastest where the
-#: store is near: ranges cost it more than a stream does. More where one connection alone is slow,
-#: as to a store in another place; each holds 8 MiB, for each of `SWEEP_THREADS`.
+#: How many connections fetch one object when it is read to be verified, or is read again. 1 is
+#: fastest where the store is near: ranges cost it more than a stream does. More where one
+#: connection alone is slow, as to a store in another place; each holds 8 MiB, for each of
+#: `SWEEP_THREADS` and for the one that reads again.
 MINIO_READ_CONNECTIONS = env.integer("MINIO_READ_CONNECTIONS", 1, minimum=1, maximum=16)
 
 #: The folder that the store writes to, where it is on this machine: uploads that its disk has no

@@ -8,6 +8,6 @@ class UploadsConfig(AppConfig):
 
     def ready(self) -> None:
         from shub.containers import ledger
-        from shub.uploads.reserving import UNDER_WAY
+        from shub.uploads.reserving import UPLOADS_UNDER_WAY
 
-        ledger.learn_of_uploads(UNDER_WAY)
+        ledger.learn_of_uploads(UPLOADS_UNDER_WAY)

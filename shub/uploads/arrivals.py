@@ -12,7 +12,7 @@ State = Upload.State
 # How many a page shows.
 MOST_SHOWN = 20
 
-SHOWN = (State.OPEN, State.JOINING, State.VERIFYING, State.REFUSED)
+SHOWN = (*Upload.UNDER_WAY, State.REFUSED)
 
 
 def latest(image: Image) -> Upload | None:

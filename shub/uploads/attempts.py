@@ -100,7 +100,7 @@ def is_stuck(upload: Upload) -> bool:
     return upload.state in {State.JOINING, State.VERIFYING} and silent > LEFT_WAITING
 
 
-def in_trouble(upload: Upload) -> list[retrying.Retried]:
+def troubles_of(upload: Upload) -> list[retrying.Retried]:
     """What of it a sweep could not take further: itself, or the bytes that it has left."""
     rows: list[retrying.Retried | None] = [upload, upload.blob]
     return [row for row in rows if row is not None and row.failures]

@@ -103,9 +103,9 @@ def take_over(upload: Upload, *, stored_size: int, settling: timedelta) -> None:
             if wrong_size:
                 row.state = State.REFUSED
                 row.reason = ending.other_size(row.size, stored_size)
-                blobs.condemn(row.blob, keep=True)
                 ending.write_refusal(row)
                 ending.drop_claim(row)
+                blobs.condemn(row.blob, keep=True)
             retrying.clear(row)
             row.save()
             tell_sweeps()

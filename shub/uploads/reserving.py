@@ -13,7 +13,7 @@ from shub.uploads.models import Upload
 State = Upload.State
 
 # What the ledger has to know of uploads. Into what was removed too: they end by themselves.
-UNDER_WAY = """
+UPLOADS_UNDER_WAY = """
     SELECT collection.entity_id, upload.digest, upload.size,
         upload.blob_id IS NOT NULL AS is_object
     FROM uploads_upload AS upload

@@ -22,9 +22,9 @@ from shub.audit import keeping
 from shub.containers import blobs, damage, downloads, dropping, ledger, pausing, removal
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
-from shub.storage import object_store
+from shub.storage import availability, object_store
 from shub.storage.keys import is_blob_key
-from shub.uploads import bringing_back, joining, looking, reserving, room
+from shub.uploads import bringing_back, joining, reserving, room
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def each(rows: Iterable[Row], act: Callable[[Row], object]) -> int:
         try:
             count += retrying.attempt(row, partial(act, row))
         except Unavailable as error:
-            looking.check_answers()
+            availability.check_answers()
             log.warning("%s waits: %s", row, error)
             retrying.postpone(row, error.message)
             refused += 1
@@ -183,7 +183,7 @@ def drop_removed() -> int:
 def collect_condemned() -> int:
     """condemned → leaving → gone; not while a backup has paused it.
 
-    What is kept for a time goes before its time where the store's disk is short of room.
+    What is kept for a time goes before its time where room is short.
     """
     pause = pausing.current()
     if pause is not None:
@@ -206,7 +206,7 @@ def _collect_all(batch: Sequence[Blob]) -> int:
 def drop_idle_claims() -> int:
     """Delete images that were announced and never brought bytes."""
     idle = Image.objects.filter(blob__isnull=True, created_at__lt=idle_since()).exclude(
-        uploads__state__in=[State.OPEN, State.JOINING, State.VERIFYING]
+        uploads__state__in=Upload.UNDER_WAY
     )
     with transaction.atomic():
         # Locked: one that is linked at this moment, and called uploaded, is no claim any more.

@@ -24,12 +24,12 @@ from shub.errors import Unavailable
 from shub.public_ids import new_public_id
 from shub.rows import first, is_row_busy
 from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
-from shub.storage import NoSuchObject
+from shub.storage import NoSuchObject, availability
+from shub.storage.availability import StoreAway
 from shub.storage.reading import read_and_hash
-from shub.uploads import looking, reserving, room
+from shub.uploads import reserving, room
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
 from shub.uploads.joining import tell_sweeps
-from shub.uploads.looking import StoreAway
 from shub.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ def put_off(upload: Upload, error: Unavailable) -> None:
     """Let others go first, where the store has something against this one; StoreAway where it has
     against all of them."""
     try:
-        looking.check_answers()
+        availability.check_answers()
     except StoreAway:
         let_go(upload)
         raise
@@ -248,6 +248,7 @@ def fault_since_sent(upload: Upload) -> str:
     image = first(Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk))
     if image is None or image.is_proven:
         return ""
+    tagging.lock_pending(image)
     container = Container.objects.select_for_update(no_key=True).get(pk=upload.container_id)
     if container.is_frozen:
         return f"{container} was frozen while this image was on its way."
@@ -283,9 +284,9 @@ def accept(upload: Upload, blob: Blob, facts: Facts) -> None:
     image = first(Image.objects.select_for_update(no_key=True).filter(uploads=upload.pk))
     if image is None or image.is_proven:
         # Another push of the same bytes was faster, or nobody wants them any more.
-        blobs.condemn(blob, keep=image is not None)
         if image is not None:
             tagging.move_pending(image)
+        blobs.condemn(blob, keep=image is not None)
         return
     image.take(blobs.prove(blob), facts)
     tagging.move_pending(image)
@@ -308,6 +309,6 @@ def refuse(upload: Upload, blob: Blob, reason: str) -> None:
     """
     upload.state = State.REFUSED
     upload.reason = reason
-    blobs.condemn(blob, keep=True)
     write_refusal(upload)
     drop_claim(upload)
+    blobs.condemn(blob, keep=True)

@@ -8,11 +8,13 @@ import json
 import os
 import sys
 import time
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import django
 from django.conf import settings
+from django.utils import timezone
 
 # The names of the people by what they may; the last are in the middle of something.
 NOBODY = "nobody"
@@ -25,7 +27,8 @@ ARRIVING = "arriving"  # sent by a provider, without an account
 ENTITY, COLLECTION, CONTAINER, TEAM, ROBOT = OWNER, "genomics", "samtools", "lab", "ci"
 
 # Longer than any run: else the pages that want a fresh sign-in would ask for one in its middle.
-FRESH_SECONDS = 7 * 24 * 3600
+FRESH_DAYS = 7
+FRESH_SECONDS = FRESH_DAYS * 24 * 3600
 
 # The environment's name for the password of all whom `manage.py demo` has made, where it has.
 DEMONSTRATION = "DEMONSTRATION_PASSWORD"
@@ -51,6 +54,7 @@ def fill() -> dict[str, Any]:
     make_container(tools, "untouched", owner)
     digest = push(owner.token_text)
     removed = remove(owner)
+    verify_slowly(owner)
 
     lab = make_team(TEAM, owner, reader)
     invitations.invite_by_name(team=lab, username=CAREFUL, role="member", by=owner.caller)
@@ -72,6 +76,7 @@ def fill() -> dict[str, Any]:
         "empty container": "untouched",
         "tag": "1.21",
         "digest": digest,
+        "damaged digest": damage(),
         "refused digest": refuse_upload(owner),
         "removed container": removed["container"],
         "removed image": removed["image"],
@@ -140,23 +145,76 @@ def remove(owner: Any) -> dict[str, str]:
 
 
 def refuse_upload(owner: Any) -> str:
-    """An upload that was found to be other bytes; the hash that was claimed."""
-    from shub.containers.models import Container
+    """An upload that was found to be other bytes, which are kept; the hash that was claimed."""
+    digest = "5f" * 32
+    add_upload(
+        owner,
+        digest,
+        "condemned",
+        state="refused",
+        reason=f"The bytes that arrived do not have the SHA-256 {digest}. Push the image again.",
+    )
+    return digest
+
+
+def verify_slowly(owner: Any) -> None:
+    """An upload that is being read at this moment, after it could not be twice."""
+    add_upload(
+        owner,
+        "6a" * 32,
+        "pending",
+        state="verifying",
+        verified_bytes=84_000_000,
+        lease="0" * 24,
+        leased_until=in_days(FRESH_DAYS),
+        failures=2,
+        retry_at=in_days(FRESH_DAYS),
+        trouble="The store broke off after 84000000 bytes.",
+    )
+
+
+def add_upload(owner: Any, digest: str, blob_state: str, **fields: Any) -> None:
+    """An upload of 212 MB, with its blob, as the database has them."""
+    from shub.containers import ledger
+    from shub.containers.models import Blob, Container
     from shub.uploads.models import Upload
 
-    digest = "5f" * 32
+    size, key = 212_000_000, f"blobs/{digest[:2]}/{digest}.{'0' * 24}"
+    kept_until = in_days(FRESH_DAYS) if blob_state == "condemned" else None
     Upload.objects.create(
         container=Container.objects.get(name=CONTAINER),
         created_by=owner.user,
         kind="single",
-        state="refused",
         digest=digest,
-        size=212_000_000,
-        part_bytes=212_000_000,
-        key=f"blobs/5f/{digest}.{'0' * 24}",
-        reason=f"The bytes that arrived do not have the SHA-256 {digest}. Push the image again.",
+        size=size,
+        part_bytes=size,
+        key=key,
+        blob=Blob.objects.create(
+            digest=digest, size=size, key=key, state=blob_state, kept_until=kept_until
+        ),
+        **fields,
     )
-    return digest
+    ledger.forget_counts()
+
+
+def damage() -> str:
+    """An image whose stored bytes were found to be others, and are looked at again after the run;
+    its hash."""
+    from shub.containers.models import Image
+
+    image = Image.objects.select_related("blob").get(tags__name="1.20")
+    assert image.blob is not None
+    image.blob.state = "damaged"
+    image.blob.damaged_at = in_days(0)
+    image.blob.damage = f"The object's bytes have the SHA-256 {'d0' * 32}."
+    image.blob.retry_at = in_days(FRESH_DAYS)
+    image.blob.save()
+    return image.digest
+
+
+def in_days(days: int) -> datetime:
+    """The moment so many days from now."""
+    return timezone.now() + timedelta(days=days)
 
 
 def push(token: str) -> str:

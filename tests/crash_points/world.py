@@ -22,6 +22,7 @@ from shub.uploads.sweeper import Sweeper
 from tests.crash_points.acts import WatchedStore
 from tests.factories import Person, make_person
 from tests.sif_files import sif_bytes
+from tests.stored import stored_sizes
 from tests.wire import send
 
 PATH = "mara/tools/gcc"
@@ -265,12 +266,7 @@ class World:
         real = self.store.real
         if isinstance(real, MemoryStore):
             return {key: stored.size for key, (stored, _) in real._objects.items()}
-        from django.conf import settings
-
-        from shub.storage.clients import minio_client
-
-        listed = minio_client().list_objects(bucket_name=settings.MINIO_BUCKET, recursive=True)
-        return {str(each.object_name): each.size or 0 for each in listed if not each.is_dir}
+        return stored_sizes()
 
     def open_parts(self) -> list[OpenParts]:
         """What the store has in parts."""

@@ -215,7 +215,7 @@ def test_what_an_entity_stores_counts_shared_bytes_once(
     assert told == {name: usage.stored_bytes(Entity.objects.get(name=name)) for name in told}
     assert told["root"] == 0
     # The store holds each once.
-    assert usage.bytes_of_the_site() == told["otto"]
+    assert ledger.site().stored_bytes == told["otto"]
 
 
 def test_a_quota_is_set_as_people_write_it(mara: Person, administrator: Person) -> None:
@@ -345,7 +345,7 @@ def test_what_is_tried_again_later_says_why_and_when(
 
 
 def test_what_has_not_moved_for_long_is_stuck(
-    begun: dict[str, Upload], administrator: Person
+    begun: dict[str, Upload], administrator: Person, django_assert_num_queries: Any
 ) -> None:
     long_ago = timezone.now() - timedelta(hours=2)
     for name in ("open", "verifying"):
@@ -355,7 +355,8 @@ def test_what_has_not_moved_for_long_is_stuck(
         begun["open"].pk,
         begun["verifying"].pk,
     }
-    work = overview.work(by=administrator.caller)
+    with django_assert_num_queries(5):
+        work = overview.work(by=administrator.caller)
     assert (work.stuck, work.waiting, work.failed) == (2, 1, 2)
     assert work.waiting_since == long_ago
     assert "does the sweep run?" in text_of(administrator.browser.get("/admin-area/"))
@@ -380,7 +381,7 @@ def test_uploads_are_paged_by_key(
 def test_the_overview_counts_what_is_there(pushed: bytes, administrator: Person) -> None:
     stored = overview.stored(by=administrator.caller)
     assert (stored.people, stored.new_people, stored.images) == (3, 3, 4)
-    assert stored.bytes == usage.bytes_of_the_site()
+    assert stored.bytes == ledger.site().stored_bytes
     first = overview.largest(stored)[0]
     assert (first.entity.name, first.bytes) == ("otto", usage.stored_bytes(first.entity))
     make_person("late")

@@ -1,16 +1,11 @@
 """What `manage.py backup` and `manage.py restore` are both told."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from pathlib import Path
 
+from shub.operations.arguments import at_least_one
+
 JOBS = 4
-
-
-def at_least_one(written: str) -> int:
-    """A number from 1."""
-    if not written.isdecimal() or int(written) < 1:
-        raise ArgumentTypeError("must be a number from 1")
-    return int(written)
 
 
 def add_jobs(parser: ArgumentParser) -> None:

@@ -23,7 +23,8 @@ from shub.operations.backup import database, programs
 from shub.operations.backup.copying import Copying
 from shub.operations.backup.failures import NotDone
 from shub.operations.backup.folder import Folder, Kept, Manifest, Point, digest_of
-from shub.operations.backup.progress import Progress, in_units
+from shub.operations.backup.progress import Progress
+from shub.operations.figures import in_units
 from shub.storage import object_store
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from threading import Lock
 from time import monotonic
 from typing import TextIO
 
-from shub.web.templatetags import pages
+from shub.operations.figures import in_units
 
 LINE_SECONDS = 10.0
 TERMINAL_SECONDS = 0.2
@@ -55,12 +55,3 @@ class Progress:
         self._said_at = now
         self._out.write(f"\r{self}" if self._terminal else f"{self}\n")
         self._out.flush()
-
-
-def in_units(size: int) -> str:
-    """Bytes as people read them.
-
-    >>> in_units(999), in_units(212_000_000)
-    ('999 B', '212 MB')
-    """
-    return pages.in_units(size).replace(pages.NO_BREAK, " ")

@@ -1,12 +1,9 @@
 """Looking at one key: its rows, its object, and its rows again, until both looks say the same."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from time import sleep
 
-from django.conf import settings
-from django.utils import timezone
-
+from shub.containers import images
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.operations.fsck.kinds import (
     DAMAGED,
@@ -29,8 +26,6 @@ PAUSE_SECONDS = 0.1
 
 # Some of the images that a finding concerns.
 MOST_IMAGES = 5
-
-UNDER_WAY = (Upload.State.OPEN, Upload.State.JOINING, Upload.State.VERIFYING)
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,7 @@ def _stat(key: str) -> StoredObject | None:
 
 def _judge(known: Known, stored: StoredObject | None) -> Kind | None:
     if known.blob is None:
-        return UNKNOWN_OBJECT if stored and known.upload not in UNDER_WAY else None
+        return UNKNOWN_OBJECT if stored and known.upload not in Upload.UNDER_WAY else None
     return judge(known.state, known.size, stored.size if stored else None)
 
 
@@ -125,15 +120,11 @@ def images_of(blob: int | None) -> tuple[str, ...]:
     """Some images that have the blob, by name; removed ones say so."""
     if blob is None:
         return ()
-    parents = "container__collection__entity"
-    having = Image.objects.filter(blob=blob).select_related(parents).order_by("pk")[:MOST_IMAGES]
-    removed = RemovedImage.objects.filter(blob=blob).select_related(parents).order_by("pk")
+    having = (
+        Image.objects.filter(blob=blob).select_related(images.PARENTS).order_by("pk")[:MOST_IMAGES]
+    )
+    removed = RemovedImage.objects.filter(blob=blob).select_related(images.PARENTS).order_by("pk")
     return (
         *map(str, having),
         *(f"{image} (removed)" for image in removed[:MOST_IMAGES]),
     )
-
-
-def idle_since() -> datetime:
-    """What no row knows and is older belongs to nothing that is under way."""
-    return timezone.now() - timedelta(hours=settings.UPLOAD_IDLE_HOURS)

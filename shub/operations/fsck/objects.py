@@ -8,15 +8,16 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from shub.containers.models import Blob
+from shub.operations.figures import in_time
 from shub.operations.fsck import repairing
 from shub.operations.fsck.course import Course, Options
 from shub.operations.fsck.failures import NotFinished
 from shub.operations.fsck.findings import Finding
 from shub.operations.fsck.kinds import GONE_OBJECT, UNKNOWN_OBJECT
-from shub.operations.fsck.looking import Seen, idle_since, images_of, judge, look
-from shub.operations.fsck.progress import in_time
+from shub.operations.fsck.looking import Seen, images_of, judge, look
 from shub.storage import Listed
 from shub.storage.keys import is_blob_key
+from shub.uploads.sweeps import idle_since
 
 ROWS_AT_ONCE = 5000
 REMEMBERED_EVERY = 1000

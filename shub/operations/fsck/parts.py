@@ -4,14 +4,14 @@ from functools import partial
 
 from django.utils import timezone
 
+from shub.operations.figures import in_time
 from shub.operations.fsck.course import Course
 from shub.operations.fsck.findings import Finding
 from shub.operations.fsck.kinds import UNKNOWN_PARTS
-from shub.operations.fsck.looking import idle_since
-from shub.operations.fsck.progress import in_time
 from shub.storage import NoSuchObject, OpenParts, object_store
 from shub.storage.keys import is_blob_key
 from shub.uploads.models import Upload
+from shub.uploads.sweeps import idle_since
 
 
 def check(course: Course) -> None:

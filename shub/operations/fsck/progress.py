@@ -3,7 +3,7 @@
 from time import monotonic
 from typing import TextIO
 
-from shub.operations.backup.progress import in_units
+from shub.operations.figures import in_time, in_units
 
 TERMINAL_SECONDS = 0.2
 LINE_SECONDS = 30.0
@@ -62,17 +62,3 @@ class Progress:
         if self._out:
             self._out.write(words)
             self._out.flush()
-
-
-def in_time(seconds: float) -> str:
-    """A time as people read it.
-
-    >>> in_time(5), in_time(90), in_time(7300)
-    ('5 s', '1 min', '2 h 1 min')
-    """
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

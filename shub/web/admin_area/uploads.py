@@ -65,7 +65,7 @@ def list_uploads(request: HttpRequest) -> HttpResponse:
             **frame(request),
             "form": FilterForm(initial=told),
             "rows": [
-                (each, WORDS[State(each.state)], *_mark(each), attempts.in_trouble(each))
+                (each, WORDS[State(each.state)], *_mark(each), attempts.troubles_of(each))
                 for each in page.uploads
             ],
             "newest": f"?{urlencode(filters)}" if told["before"] else "",

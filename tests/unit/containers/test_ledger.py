@@ -106,7 +106,7 @@ def test_what_was_never_counted_is_counted_when_it_is_first_asked_for(
     for model in (Charge, EntityUsage, SiteUsage):
         model.objects.all().delete()
     assert usage.stored_bytes(mara.entity) == SIZE
-    assert usage.bytes_of_the_site() == SIZE
+    assert ledger.site().stored_bytes == SIZE
     assert figures(mara) == right
     # Or when it is changed.
     for model in (Charge, EntityUsage, SiteUsage):

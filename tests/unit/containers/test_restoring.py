@@ -1,6 +1,6 @@
 """What is removed is there for nobody, and comes back as it was, or goes for good as was said."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -768,14 +768,14 @@ def test_what_is_brought_back_while_a_sweep_is_about_to_drop_it_stays(
 ) -> None:
     removal.remove_container(gcc, by=mara.caller)
     expire()
-    lock = removal.locked_all
+    lock = removal.locked
 
-    def lock_too_late(images: Sequence[Image]) -> list[Image]:
+    def lock_too_late(*images: Image) -> list[Image]:
         Container.objects.update(removed_at=None, kept_until=None)
         ledger.forget_counts()
-        return lock(images)
+        return lock(*images)
 
-    monkeypatch.setattr(removal, "locked_all", lock_too_late)
+    monkeypatch.setattr(removal, "locked", lock_too_late)
     dropping.drop_images()
     assert Image.objects.count() == 2
     assert status(f"{PATH}:1.0") == 303

@@ -22,6 +22,7 @@ from shub.audit.models import Event as AuditEvent
 from shub.containers import fixity, ledger, pausing
 from shub.containers.models import Blob, EntityUsage, Image, RemovedImage, SiteUsage, Tag
 from shub.errors import Unavailable
+from shub.operations.ending import raises_on_signal
 from shub.operations.fsck import contradictions, looking, objects, rereading
 from shub.operations.fsck.course import Course, Options
 from shub.operations.fsck.kinds import KINDS
@@ -656,5 +657,5 @@ def test_a_bar_says_rate_and_time_left() -> None:
 
 
 def test_a_signal_ends_it_at_once() -> None:
-    with pytest.raises(command.Ended), command.ends_by_signal():
+    with pytest.raises(command.Ended), raises_on_signal(command.Ended):
         os.kill(os.getpid(), signal.SIGINT)

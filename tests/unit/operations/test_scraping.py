@@ -200,7 +200,7 @@ def test_a_scrape_asks_little_and_counts_tables_now_and_then(
     django_assert_num_queries: Any,
 ) -> None:
     scrape()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         scrape()
 
 

@@ -13,9 +13,9 @@ from shub import retrying
 from shub.containers import blobs, dropping, namespaces, refs, removal, tagging
 from shub.containers.models import Blob, Collection, Container, Image, RemovedImage
 from shub.errors import Unavailable
-from shub.storage import ObjectStore
+from shub.storage import ObjectStore, availability
 from shub.storage.s3 import S3Store
-from shub.uploads import joining, looking, multipart, sweeps, verification
+from shub.uploads import joining, multipart, sweeps, verification
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
@@ -234,7 +234,7 @@ def test_a_store_that_is_away_marks_no_blob_and_is_asked_for_no_second_one(
     for seed in range(5):
         condemned(wire(mara), seed)
     settings.MINIO_SERVER = "127.0.0.1:1"
-    with pytest.raises(looking.StoreAway):
+    with pytest.raises(availability.StoreAway):
         sweeps.collect_condemned()
     assert not Blob.objects.filter(retrying.in_trouble()).exists()
     assert Blob.objects.filter(state="leaving").count() == 5
@@ -270,15 +270,15 @@ def test_a_removed_image_that_cannot_be_dropped_stops_no_other(
         removal.remove_image(refs.parse(f"{PATH}:t{seed}"), arch="", by=mara.caller)
     RemovedImage.objects.update(kept_until=timezone.now())
     bad = RemovedImage.objects.earliest("id")
-    real = blobs.release_all
+    real = blobs.release
 
-    def release_all(blob_ids: set[int]) -> None:
+    def release(*blob_ids: int) -> None:
         if bad.blob_id in blob_ids:
             raise ZeroDivisionError("of ours")
-        real(blob_ids)
+        real(*blob_ids)
 
     with monkeypatch.context() as changed:
-        changed.setattr(blobs, "release_all", release_all)
+        changed.setattr(blobs, "release", release)
         assert dropping.drop_images() == 1
         assert dropping.drop_images() == 0
     assert RemovedImage.objects.get() == bad
@@ -337,7 +337,7 @@ def test_an_image_that_cannot_be_dropped_says_so_on_its_container(
         raise ZeroDivisionError("of ours")
 
     with monkeypatch.context() as changed:
-        changed.setattr(tagging, "drop_all", fail)
+        changed.setattr(tagging, "drop", fail)
         assert dropping.drop_images() == 0
     place.refresh_from_db()
     assert place.failures == 1

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from shub.operations.backup.arguments import add_jobs, add_programs, at_least_one
-from shub.operations.backup.ending import ends_on_sigterm
-from shub.operations.backup.failures import NotDone
+from shub.operations.arguments import at_least_one
+from shub.operations.backup.arguments import add_jobs, add_programs
+from shub.operations.backup.failures import NotDone, ended
 from shub.operations.backup.making import Made, Options, make
-from shub.operations.backup.progress import in_units
+from shub.operations.ending import raises_on_signal
+from shub.operations.figures import in_units
 
 # The exit status of a backup that is complete but for what the store itself has lost.
 LOST = 3
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         add_programs(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with ends_on_sigterm():
+        with raises_on_signal(ended):
             try:
                 made = make(
                     options["folder"],

@@ -1,20 +1,17 @@
 """`manage.py fsck`: do rows and store agree, and are the bytes what was proven?"""
 
 import json
-import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from shub.operations.backup.arguments import at_least_one
-from shub.operations.backup.progress import in_units
+from shub.operations.arguments import at_least_one
+from shub.operations.ending import raises_on_signal
+from shub.operations.figures import in_units
 from shub.operations.fsck.checks import CHECKS
 from shub.operations.fsck.course import MOST_KEPT, Course, Options
 from shub.operations.fsck.failures import Ended, NotFinished
@@ -100,7 +97,7 @@ class Command(BaseCommand):
         memory = Memory(given["state"]) if given["state"] else None
         trouble = ""
         try:
-            with ends_by_signal():
+            with raises_on_signal(lambda by: Ended(f"ended by {by}.")):
                 if memory:
                     if memory.recall(course):
                         course.progress.note(f"It goes on from {given['state']}.")
@@ -210,19 +207,3 @@ def _how_to_go_on(given: dict[str, Any]) -> str:
             "the rest. With --state FILE it goes on exactly where it was stopped."
         )
     return "Run it again; with --state FILE it goes on where it was stopped."
-
-
-@contextmanager
-def ends_by_signal() -> Iterator[None]:
-    """Within the context SIGTERM and Ctrl-C raise Ended in the main thread."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, _end) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    raise Ended(f"ended by {signal.Signals(number).name}.")

@@ -23,11 +23,11 @@ from shub.containers import namespaces
 from shub.containers.models import Tag, not_removed
 from shub.errors import Invalid, Refusal
 from shub.names import check_name, folded
+from shub.operations.figures import in_units
 from shub.operations.importing import naming, running
 from shub.operations.importing.files import NotTaken
 from shub.operations.importing.planning import Plan, Planned, plan
 from shub.operations.importing.taking import Became, Taken, Work
-from shub.web.templatetags.pages import in_units
 
 WORKERS = 2
 MOST_WORKERS = 32
@@ -139,7 +139,7 @@ class Command(BaseCommand):
                 planned.image.name,
                 f"{entity.name}/{target}",
                 planned.arch or "unknown",
-                plain(planned.image.size),
+                in_units(planned.image.size),
                 "the tag is there"
                 if (target.collection, target.container, target.tag, planned.arch) in tags
                 else "new",
@@ -152,7 +152,7 @@ class Command(BaseCommand):
         for left in made.not_taken:
             self.stdout.write(printed(f"not taken: {left.name}: {left.reason}"))
         self.stdout.write(
-            f"{counted(len(made.taken), 'image')} of {plain(made.total_bytes)}, "
+            f"{counted(len(made.taken), 'image')} of {in_units(made.total_bytes)}, "
             f"{len(made.not_taken)} not taken, {counted(made.others, 'other file')}. Nothing was "
             "done."
         )
@@ -215,7 +215,7 @@ class Telling:
             done = sum(self.became.values()) + self.not_taken
             line = (
                 f"{done} of {len(self.made.taken) + len(self.made.not_taken)} files, "
-                f"{plain(self.bytes_read)} read, {plain(int(rate))}/s"
+                f"{in_units(self.bytes_read)} read, {in_units(int(rate))}/s"
             )
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
@@ -260,7 +260,7 @@ class Telling:
         parts = [f"{count} {became.value}" for became, count in self.became.items()]
         parts += [f"{self.not_taken} not taken", counted(self.made.others, "other file")]
         seconds = monotonic() - self.begun
-        self.say(f"{', '.join(parts)}; {plain(self.bytes_read)} read in {seconds:.0f} s.")
+        self.say(f"{', '.join(parts)}; {in_units(self.bytes_read)} read in {seconds:.0f} s.")
 
 
 def read_names(path: Path, collection: str) -> dict[str, list[naming.Target]]:
@@ -328,11 +328,6 @@ def printed(line: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in line
     )
-
-
-def plain(size: int) -> str:
-    """A size in words for a terminal, with an ordinary blank."""
-    return in_units(size).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def counted(count: int, what: str) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from shub.operations.backup.ending import ends_on_sigterm
-from shub.operations.backup.failures import NotDone
+from shub.operations.backup.failures import NotDone, ended
 from shub.operations.backup.making import collection_paused
+from shub.operations.ending import raises_on_signal
 
 
 class Command(BaseCommand):
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         command = options["command"][options["command"][:1] == ["--"] :]
         if not command:
             raise CommandError("Which command? manage.py pausecollection -- COMMAND ARGUMENTS")
-        with ends_on_sigterm():
+        with raises_on_signal(ended):
             try:
                 with collection_paused():
                     done = subprocess.run(command, check=False)

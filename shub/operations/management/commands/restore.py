@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from shub.errors import Unavailable
 from shub.operations.backup.arguments import add_jobs, add_programs
 from shub.operations.backup.bringing_back import Options, bring_back
-from shub.operations.backup.ending import ends_on_sigterm
-from shub.operations.backup.failures import NotDone
+from shub.operations.backup.failures import NotDone, ended
+from shub.operations.ending import raises_on_signal
 
 
 class Command(BaseCommand):
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         add_programs(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with ends_on_sigterm():
+        with raises_on_signal(ended):
             try:
                 back = bring_back(
                     options["folder"],

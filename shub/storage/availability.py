@@ -1,4 +1,4 @@
-"""Looking whether the store answers at all: else what fails is no row's fault.
+"""Availability: whether the store answers at all; else what fails is no row's fault.
 
 A store that is away fails every row. None of them is to be marked for it, or thousands would wait
 out their pauses when it is back.

@@ -1,0 +1,206 @@
+"""Every act locks in one order, so that no two wait for each other crosswise.
+
+uploads, images, tags that wait, containers, the lock of a digest, blobs, usage of entities, usage
+of the site. What an act locks again it has already, so the first time counts.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from shub.containers import damage, dropping, refs, removal, restoring, tagging
+from shub.containers.models import Blob, Container, Image, PendingTag, RemovedImage
+from shub.sif import UnreadableSIF
+from shub.storage import ObjectStore
+from shub.uploads import bringing_back, verification
+from shub.uploads.models import Upload
+from tests.damaging import blob_of
+from tests.factories import Person
+from tests.sif_files import sif_bytes
+from tests.wire import send, sweep, wire
+
+pytestmark = pytest.mark.django_db
+
+PATH = "mara/tools/gcc"
+ONE, TWO = sif_bytes(seed=1), sif_bytes(seed=2)
+
+ORDER = (
+    ("uploads_upload",),
+    ("containers_image", "containers_removedimage"),
+    ("containers_pendingtag",),
+    ("containers_container",),
+    ("pg_advisory_xact_lock(hashtextextended",),
+    ("containers_blob",),
+    ("containers_entityusage",),
+    ("containers_siteusage",),
+)
+PLACES = {name: place for place, names in enumerate(ORDER) for name in names}
+
+# A row that is locked to be read, changed or deleted.
+LOCKED = re.compile(
+    r'^SELECT .*? FROM "?(\w+)"?\s.*FOR (?:NO KEY )?UPDATE|^UPDATE "?(\w+)"?|^DELETE FROM "?(\w+)"?'
+    r"|(pg_advisory_xact_lock\(hashtextextended)",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def first_locks(statements: list[str]) -> Iterator[list[str]]:
+    """What each transaction locked, in order, each once."""
+    depth, locks = 0, dict[str, None]()
+    for sql in statements:
+        depth += sql.startswith("SAVEPOINT") - sql.startswith("RELEASE SAVEPOINT")
+        if found := LOCKED.search(sql):
+            name = next(filter(None, found.groups()))
+            if name in PLACES:
+                locks[name] = None
+        if not depth and locks:
+            yield list(locks)
+            locks = {}
+
+
+def locked_images_before_the_container(statements: list[str]) -> int:
+    """How many locks of images there were; none after one of a container."""
+    found = [match for sql in statements if (match := LOCKED.search(sql))]
+    names = [next(filter(None, match.groups())) for match in found]
+    images, container = names.count("containers_image"), names.index("containers_container")
+    assert names[:container].count("containers_image") == images
+    return images
+
+
+@contextmanager
+def locked_in_order() -> Iterator[list[list[str]]]:
+    """Fails where what is done in the context does not keep the order; what it locked."""
+    seen: list[list[str]] = []
+    with CaptureQueriesContext(connection) as captured:
+        yield seen
+    seen += first_locks([query["sql"] for query in captured.captured_queries])
+    for locks in seen:
+        for before, after in pairwise(locks):
+            assert PLACES[before] <= PLACES[after], f"{after} after {before}: {locks}"
+
+
+@pytest.fixture(autouse=True)
+def _waiting(settings: Any, store: ObjectStore) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    settings.CONDEMNED_KEEP_DAYS = 7
+
+
+def arrive(person: Person, content: bytes, *tags: str) -> Image:
+    """An image that waits to be verified, and tags that wait for it."""
+    client = wire(person)
+    image = client.announce(PATH, content)
+    assert send(client.begin_single(image["id"], content), content).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    for tag in tags:
+        assert client.tag(image["container"], image["id"], tag).status == 200
+    return Image.objects.get(public_id=image["id"])
+
+
+def gcc() -> Container:
+    return Container.objects.select_related("collection__entity").get(name="gcc")
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_known(*_: Any) -> None:
+        raise UnreadableSIF("It is no SIF image.")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(verification, "read_facts", not_known)
+        sweep()
+
+
+def test_an_image_is_proven_and_its_tags_move(mara: Person) -> None:
+    arrive(mara, ONE, "1.0")
+    with locked_in_order() as seen:
+        assert verification.verify_next()
+    assert ["uploads_upload", "containers_image", "containers_pendingtag"] in [
+        locks[:3] for locks in seen
+    ]
+    assert Image.objects.get().tags.exists()
+
+
+def test_an_upload_is_refused(mara: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrive(mara, ONE, "1.0")
+    with locked_in_order():
+        refuse(monkeypatch)
+    assert Upload.objects.get().state == "refused"
+
+
+def test_a_refused_upload_is_verified_again(mara: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrive(mara, ONE, "1.0")
+    refuse(monkeypatch)
+    with locked_in_order():
+        bringing_back.verify_again(public_id=Upload.objects.get().public_id, by=mara.caller)
+    assert PendingTag.objects.exists()
+
+
+def test_tags_are_set_beside_one_that_waits_for_another_image(mara: Person) -> None:
+    wire(mara).push(PATH, TWO)
+    waiting = arrive(mara, ONE, "1.0", "2.0")
+    proven = Image.objects.exclude(pk=waiting.pk).get()
+    by, container = mara.caller, gcc().public_id
+    with locked_in_order():
+        tagging.set_tag(
+            container_id=container, name="1.0", arch="", image_id=proven.public_id, by=by
+        )
+    with CaptureQueriesContext(connection) as captured:
+        tags = {"2.0": proven.public_id, "3.0": waiting.public_id, "4.0": proven.public_id}
+        tagging.set_tags(container_id=container, tags=tags, by=by)
+    assert locked_images_before_the_container([each["sql"] for each in captured]) == 3
+    with locked_in_order():
+        tagging.remove_tag(gcc(), name="2.0", arch=None, by=by)
+
+
+def test_an_image_is_linked(mara: Person) -> None:
+    wire(mara).push("mara/tools/llvm", ONE)
+    with locked_in_order() as seen:
+        wire(mara).announce(PATH, ONE)
+    assert any("containers_entityusage" in locks for locks in seen)
+    assert Image.objects.filter(blob__isnull=False).count() == 2
+
+
+@pytest.mark.parametrize("days", [0, 7])
+def test_an_image_is_removed_brought_back_and_dropped(
+    mara: Person, settings: Any, days: int
+) -> None:
+    wire(mara).push(PATH, ONE, "1.0")
+    settings.REMOVED_KEEP_DAYS = days
+    ref = refs.parse(f"{PATH}:1.0")
+    with locked_in_order():
+        removal.remove_image(ref, arch="", by=mara.caller)
+    if not days:
+        return
+    with locked_in_order():
+        restoring.restore_image(public_id=RemovedImage.objects.get().public_id, by=mara.caller)
+    removal.remove_image(ref, arch="", by=mara.caller)
+    restoring.remove_for_good("image", RemovedImage.objects.get().public_id, by=mara.caller)
+    with locked_in_order():
+        assert dropping.drop_images() == 1
+
+
+def test_damaged_bytes_are_healed_by_those_that_come(mara: Person) -> None:
+    wire(mara).push(PATH, ONE, "1.0")
+    wire(mara).push("mara/tools/llvm", ONE)
+    damaged = blob_of(ONE)
+    assert damage.mark(damaged, "It is not what it was.")
+    arrive(mara, ONE, "2.0")
+    with locked_in_order():
+        assert verification.verify_next()
+    assert not Image.objects.filter(blob=damaged).exists()
+    assert Blob.objects.get(pk=damaged.pk).state == "condemned"
+
+
+def test_what_is_in_a_removed_container_is_dropped(mara: Person, settings: Any) -> None:
+    wire(mara).push(PATH, ONE, "1.0")
+    arrive(mara, TWO, "2.0")
+    settings.REMOVED_KEEP_DAYS = 0
+    removal.remove_container(gcc(), by=mara.caller)
+    with locked_in_order() as seen:
+        assert dropping.drop_images() == 2
+    assert any("containers_pendingtag" in locks for locks in seen)
