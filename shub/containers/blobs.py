@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -25,6 +25,9 @@ ROOM_LOCK = 0x5B_06_0F_30
 
 # How many blobs are looked at in one go for room.
 CHUNK = 200
+
+# How many copies are read at most to heal damaged bytes.
+MOST_SPARES = 4
 
 # Condemned, and not to be removed yet. The database's clock counts, for all who ask.
 KEPT = Q(state=State.CONDEMNED, kept_until__gt=Now())
@@ -46,6 +49,8 @@ def prove(blob: Blob) -> Blob:
     )
     if earlier is not None:
         condemn(blob, keep=True)
+        # What was read once heals before what was refused, which may be anything.
+        Blob.objects.filter(pk=blob.pk).update(read_at=Now())
         return earlier
     blob.read_at = timezone.now()
     take_back(blob, State.PROVEN)
@@ -130,9 +135,11 @@ def condemn(blob: Blob, *, keep: bool = False) -> None:
 
 
 def spare_copies(digest: str, *, size: int) -> QuerySet[Blob]:
-    """Condemned bytes that may be those of this digest, the last to come first: they are still in
-    the store. Not all were read: of what was refused, the digest is what somebody claimed."""
-    return Blob.objects.filter(digest=digest, size=size, state=State.CONDEMNED).order_by("-id")
+    """Condemned bytes that may be those of this digest, still in the store; some of them, those
+    that were right once first, then the last to come. Of what was refused, the digest is what
+    somebody claimed: who claims it a thousand times must not have all that be read."""
+    condemned = Blob.objects.filter(digest=digest, size=size, state=State.CONDEMNED)
+    return condemned.order_by(F("read_at").desc(nulls_last=True), "-id")[:MOST_SPARES]
 
 
 # ── making room ──
@@ -171,13 +178,12 @@ def _end_oldest(missing: int) -> None:
     while missing > 0 and (oldest := list(kept[:CHUNK])):
         for blob in oldest:
             if missing > 0:
-                missing -= _end_keeping(blob)
+                missing -= blob.size if end_keeping(blob.pk) else 0
 
 
-def _end_keeping(blob: Blob) -> int:
-    """How many bytes go for that; 0 where it was taken back meanwhile."""
-    ended = Blob.objects.filter(KEPT, pk=blob.pk).update(kept_until=Now())
-    return blob.size if ended else 0
+def end_keeping(blob_id: int) -> bool:
+    """Keep the blob no longer; False where it is not kept any more, or was taken back."""
+    return bool(Blob.objects.filter(KEPT, pk=blob_id).update(kept_until=Now()))
 
 
 # ── collecting ──

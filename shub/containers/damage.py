@@ -99,7 +99,8 @@ def heal_left() -> int:
         algorithm=OuterRef("algorithm"), digest=OuterRef("digest"), state=State.PROVEN
     )
     left = Blob.objects.filter(Exists(beside), state=State.DAMAGED).order_by("id")
-    return sum(heal(blob) for blob in left[:BATCH])
+    # One for which it fails stops no other: it says why.
+    return sum(retrying.attempt(blob, partial(heal, blob)) for blob in left[:BATCH])
 
 
 def proven_beside(blob: Blob) -> Blob | None:

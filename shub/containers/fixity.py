@@ -51,6 +51,14 @@ DAMAGED_AGAIN = timedelta(days=1)
 UNREADABLE_AFTER = 9
 OTHERS_READ_WITHIN = timedelta(minutes=30)
 
+# From so many failures on it is read as fast as it goes: what breaks off after some hours, a proxy
+# or a store that is restarted each night, must not be what our own slowness has made of an object.
+UNHURRIED_TRIES = 5
+
+# So many of the objects that were read last, and of those that were not for the longest, are asked
+# for where one is missing.
+OTHERS_ASKED = 5
+
 # Due when so much of the period has passed.
 DUE_AFTER = 0.75
 
@@ -79,6 +87,8 @@ class Verdict:
     """What reading an object showed. `fault` is empty where its bytes are right."""
 
     fault: str = ""
+    is_missing: bool = False
+    """The store says that it has no such object."""
 
     @property
     def is_right(self) -> bool:
@@ -111,8 +121,9 @@ def read_next(stopping: Stopping) -> str:
 
 def read(blob: Blob, stopping: Stopping) -> str:
     """Read the blob that was claimed; the outcome, as of `read_next`."""
+    rate = settings.FIXITY_MIB_PER_SECOND * MIB if blob.failures < UNHURRIED_TRIES else 0
     try:
-        verdict = examine(blob, _care(blob, stopping), rate=settings.FIXITY_MIB_PER_SECOND * MIB)
+        verdict = examine(blob, _care(blob, stopping), rate=rate)
         outcome = settle(blob, verdict)
     except Stopped:
         outcome = "stopped"
@@ -199,7 +210,7 @@ def _read_once(blob: Blob, after_each: AfterEach, rate: int) -> Verdict:
     try:
         found = read_and_hash(blob.key, after_each=after_each, bytes_per_second=rate)
     except NoSuchObject:
-        return Verdict("The store does not have the object any more.")
+        return Verdict("The store does not have the object any more.", is_missing=True)
     metrics.REREAD_BYTES.inc(found.size)
     if found.size != blob.size:
         return Verdict(f"The object has {found.size} bytes, and {blob.size} were proven.")
@@ -209,11 +220,14 @@ def _read_once(blob: Blob, after_each: AfterEach, rate: int) -> Verdict:
 
 
 def settle(blob: Blob, verdict: Verdict) -> str:
-    """Write down what was found: `right`, `damaged` or `healed`. Again is no error."""
+    """Write down what was found: `right`, `damaged` or `healed`. Again is no error. Unavailable
+    where the object is missing, and so are others: that is no damage, but not our store."""
     if verdict.is_right:
         if note_read(blob):
             return "right"
         return "healed" if damage.unmark(blob) or damage.heal(blob) else "right"
+    if verdict.is_missing:
+        _check_is_our_store(blob)
     damage.mark(blob, verdict.fault)
     if damage.heal(blob):
         return "healed"
@@ -221,6 +235,28 @@ def settle(blob: Blob, verdict: Verdict) -> str:
         retry_at=Now() + DAMAGED_AGAIN, failures=F("failures") + 1, trouble=verdict.fault
     )
     return "damaged"
+
+
+def _check_is_our_store(missing: Blob) -> None:
+    """Unavailable where the store has no other object either: a disk that is not mounted, or
+    another bucket, has damaged nothing, and must not take a whole registry out of service."""
+    others = Blob.objects.exclude(pk=missing.pk).filter(state=State.PROVEN)
+    asked = [
+        *others.order_by(READ_LAST.desc())[:OTHERS_ASKED],
+        *others.order_by(READ_LAST)[:OTHERS_ASKED],
+    ]
+    if asked and not any(_is_there(blob) for blob in asked):
+        raise Unavailable(
+            "The object store has none of the objects that were looked for. Is its disk mounted, "
+            "and is it the right bucket?"
+        )
+
+
+def _is_there(blob: Blob) -> bool:
+    try:
+        return object_store().stat(blob.key).size == blob.size
+    except NoSuchObject:
+        return False
 
 
 def note_read(blob: Blob) -> bool:

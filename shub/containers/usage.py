@@ -90,10 +90,11 @@ def has_room(entity: Entity, *, digest: str, size: int) -> bool:
     charge = first(Charge.objects.filter(entity=entity, digest=digest))
     if charge is None:
         return False
-    if charge.is_stored:
-        return True
+    # More than is stored may be announced, and sent, although it will be refused.
     new = max(size - charge.size, 0)
-    return now.stored_bytes + size <= quota and (not new or all_together + new <= quota)
+    if new and all_together + new > quota:
+        return False
+    return charge.is_stored or now.stored_bytes + size <= quota
 
 
 def check_quota(entity: Entity, *, digest: str, size: int, by: Caller) -> None:

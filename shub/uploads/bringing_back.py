@@ -2,8 +2,9 @@
 
 A refusal may have been for what is over by now: a reader that did not know the file, a disk that
 read wrong, a freeze, a quota. The bytes are read anew, and the verdict is a new one. Whoever may
-push there may have it done, and answers for it as if they had pushed it; `by` is None for whoever
-is at the server's own terminal, and then it stays the pusher's.
+push there may have it done. It stays the pusher's; where they may push no more, whoever has it done
+answers for it as if they had pushed it. `by` is None for whoever is at the server's own terminal,
+and then it stays the pusher's in any case.
 
 What else was removed, `shub.containers.restoring` brings back; here both are found together.
 """
@@ -22,7 +23,7 @@ from shub.audit import trail
 from shub.containers import blobs, images, ledger, restoring, usage
 from shub.containers.admission import check_may_delete, check_not_frozen, check_writable
 from shub.containers.models import Blob, Collection, Container, Image, PendingTag, Tag
-from shub.containers.permissions import Place, containers_pushable_by, may_push
+from shub.containers.permissions import Place, containers_pushable_by, may_push, may_still_push
 from shub.containers.restoring import MOST_LISTED, Removed, RestoredImage
 from shub.errors import Conflict, NotFound
 from shub.public_ids import new_public_id
@@ -134,7 +135,7 @@ def _verify_again(found: Upload, *, by: Caller | None) -> BroughtBack:
     if row is None:
         raise restoring.missing(found.public_id)
     image = _claim_again(row)
-    if by is not None:
+    if by is not None and _passes_to(by, row, found.container):
         row.created_by, row.token, row.address = by.user, by.token, by.address
     tags, taken = _let_tags_wait(row, image)
     container = first(Container.objects.select_for_update(no_key=True).filter(pk=row.container_id))
@@ -154,6 +155,12 @@ def _verify_again(found: Upload, *, by: Caller | None) -> BroughtBack:
     joining.tell_sweeps()
     usage.check_return(reserving.settle(row), container.collection.entity, by=by)
     return BroughtBack(upload=row, tags=tags, tags_taken=taken)
+
+
+def _passes_to(by: Caller, row: Upload, container: Container) -> bool:
+    """Whether whoever asks answers for it from now on: not while it is another's, who may still
+    push. Else a writer could take it from them, and then end its keeping."""
+    return by.known.pk == row.created_by_id or not may_still_push(row.pusher, container)
 
 
 def _claim_again(row: Upload) -> Image:

@@ -12,7 +12,7 @@ from shub.containers import blobs, usage
 from shub.containers.models import Blob
 from shub.errors import Invalid
 from shub.storage import IncompleteParts, NoSuchObject, Part, object_store
-from shub.uploads import ending, reserving
+from shub.uploads import ending, reserving, room
 from shub.uploads.models import Upload
 
 State = Upload.State
@@ -110,6 +110,8 @@ def take_over(upload: Upload, *, stored_size: int, settling: timedelta) -> None:
             row.save()
             tell_sweeps()
             reserving.arrive(row)
+    if row.state == State.REFUSED:
+        room.keep_within_quota(row.container.collection.entity)
     upload.refresh_from_db()
 
 

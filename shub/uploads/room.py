@@ -2,15 +2,18 @@
 
 The site's quota bounds it, and the disk of a store on this machine (MINIO_FOLDER). What is merely
 kept for a time, refused uploads and second copies, never stands in a push's way: its time then ends
-early, that of the oldest first.
+early, that of the oldest first. Nor is it a way round an entity's quota: what is kept of pushes
+into an entity takes as much as its quota again, at most.
 """
 
 import shutil
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import F, Sum, Window
 
+from shub.accounts.models import Entity
 from shub.containers import blobs, usage
+from shub.containers.models import Blob
 from shub.errors import OverQuota, Unavailable
 from shub.uploads.models import Upload
 
@@ -55,6 +58,23 @@ def keep_ahead() -> None:
     lacks = max(_disk_lacks(), usage.site_lacks(_ahead_of_site()))
     if lacks > 0:
         blobs.keep_less(lacks)
+
+
+def keep_within_quota(entity: Entity) -> None:
+    """End the keeping of what pushes into the entity have left and that takes more than its quota,
+    that of the oldest first.
+
+    Else bytes that nobody pays for would be the cheapest: refused ones, sent time after time. In no
+    transaction: one that waits for another's blob must hold none.
+    """
+    quota = usage.quota_bytes(entity)
+    if not quota:
+        return
+    kept = Blob.objects.filter(
+        blobs.KEPT, upload__container__collection__entity=entity.pk
+    ).annotate(newer_too=Window(Sum("size"), order_by=[F("kept_until").desc(), F("pk").desc()]))
+    for key in list(kept.filter(newer_too__gt=quota).values_list("pk", flat=True)):
+        blobs.end_keeping(key)
 
 
 def _disk_lacks() -> int:

@@ -27,7 +27,7 @@ from shub.sif import PREFIX_BYTES, Facts, UnreadableSIF, read_facts
 from shub.storage import NoSuchObject, availability
 from shub.storage.availability import StoreAway
 from shub.storage.reading import read_and_hash
-from shub.uploads import reserving
+from shub.uploads import reserving, room
 from shub.uploads.ending import drop_claim, other_bytes, write_refusal
 from shub.uploads.joining import tell_sweeps
 from shub.uploads.models import Upload
@@ -224,6 +224,8 @@ def settle(upload: Upload, finding: Finding) -> None:
         "Upload %s of %d bytes into %s: %s.",
         *(row.public_id, finding.size, row.container_id, row.reason or row.state),
     )
+    if row.blob.state == Blob.State.CONDEMNED:
+        room.keep_within_quota(row.container.collection.entity)
     remove_what_is_not_kept(row.blob)
     if row.state == State.DONE:
         damage.heal_digest(row.digest)

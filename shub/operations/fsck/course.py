@@ -31,6 +31,8 @@ class Options:
 
     read: bool = False
     repair: bool = False
+    remove_unknown: bool = False
+    """Repair objects too that no row has ever known."""
     bytes_per_second: int = 0
     older_than_days: float = 0
     newest: int = 0

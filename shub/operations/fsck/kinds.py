@@ -65,8 +65,11 @@ PENDING_MISSING = Kind(
 UNKNOWN_OBJECT = Kind(
     "unknown-object",
     "No row knows the object: it only takes room. A restored older database leaves such.",
-    "Run fsck --repair, unless a database is still to be restored to which it belongs.",
-    "Removes it where it is older than UPLOAD_IDLE_HOURS.",
+    "Run fsck --repair. Where there never was an upload of it here: make sure that no other "
+    "registry has this bucket, and that no database is still to be restored to which it belongs; "
+    "then run fsck --repair --remove-unknown.",
+    "Removes it where it is older than UPLOAD_IDLE_HOURS; with --remove-unknown also where there "
+    "never was an upload of it here.",
 )
 GONE_OBJECT = Kind(
     "gone-object",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from shub.containers.models import Blob
 from shub.operations.figures import in_time
 from shub.operations.fsck import repairing
-from shub.operations.fsck.course import Course
+from shub.operations.fsck.course import Course, Options
 from shub.operations.fsck.failures import NotFinished
 from shub.operations.fsck.findings import Finding
 from shub.operations.fsck.kinds import GONE_OBJECT, UNKNOWN_OBJECT
@@ -115,7 +115,7 @@ def _look_again(course: Course, key: str, listed: Listed | None) -> None:
     if seen.kind is None:
         return
     if seen.kind is UNKNOWN_OBJECT:
-        course.take(_unknown(seen, listed))
+        course.take(_unknown(seen, listed, course.options))
         return
     mend = partial(repairing.mend_object, seen)
     course.take(
@@ -129,14 +129,23 @@ def _look_again(course: Course, key: str, listed: Listed | None) -> None:
     )
 
 
-def _unknown(seen: Seen, listed: Listed | None) -> Finding:
-    """Where its age is not known, or it is young, nobody removes it."""
+def _unknown(seen: Seen, listed: Listed | None, options: Options) -> Finding:
+    """Where its age is not known, or it is young, nobody removes it.
+
+    Where there was an upload of it here, it is ours. Without one, its row has gone with a database
+    that was put back, or it is of another registry in the same bucket: that a person has to say.
+    """
     age = timezone.now() - listed.modified_at if listed else timedelta()
     old = bool(listed and listed.modified_at < idle_since())
+    ours = bool(seen.known.upload) or options.remove_unknown
     words = f"{seen.words}, {in_time(age.total_seconds())} old"
+    if not old:
+        words += ": too young to be removed"
+    elif not ours:
+        words += ": there was no upload of it here, only --remove-unknown removes it"
     return Finding(
         UNKNOWN_OBJECT,
         seen.key,
-        words if old else f"{words}: too young to be removed",
-        partial(repairing.remove_unknown, seen.key) if old else None,
+        words,
+        partial(repairing.remove_unknown, seen.key) if old and ours else None,
     )

@@ -44,7 +44,8 @@ def _mark(blob: Blob) -> str:
     again = look(blob.key)
     if again.kind not in (MISSING, OTHER_SIZE):
         return "is as it should be"
-    return mend_bytes(blob, fixity.Verdict(f"It was found with {again.words}."))
+    fault = f"It was found with {again.words}."
+    return mend_bytes(blob, fixity.Verdict(fault, is_missing=again.kind is MISSING))
 
 
 def _look_at_damaged(blob: Blob) -> str:

@@ -249,6 +249,41 @@ def test_an_object_that_the_store_cannot_give_is_damaged_where_it_gives_others(
     assert "cannot give it" in pushed.damage
 
 
+def test_what_breaks_off_again_and_again_is_not_read_slowly_before_it_counts_as_damaged(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = []
+
+    def read(key: str, *, bytes_per_second: int, **named: Any) -> Any:
+        rates.append(bytes_per_second)
+        raise Unavailable("The store broke off.")
+
+    monkeypatch.setattr(fixity, "read_and_hash", read)
+    fail_often(pushed)
+    assert rates[0] == 50 * fixity.MIB
+    assert rates[fixity.UNHURRIED_TRIES : fixity.UNREADABLE_AFTER] == [0] * 4
+
+
+def test_a_store_that_has_lost_everything_is_not_ours_and_damages_nothing(
+    mara: Person, pushed: Blob
+) -> None:
+    wire(mara).push(PATH, TWO, "2.0")
+    make_due(pushed)
+    other = make_due(blob_of(TWO), days=79)
+    for blob in (pushed, other):
+        remove(blob.key)
+    assert [read_next(), read_next()] == ["unreadable", "unreadable"]
+    assert (state(pushed), state(other)) == ("proven", "proven")
+    assert "none of the objects" in pushed.trouble
+    fail_often(pushed)
+    assert state(pushed) == "proven"
+    # The disk is mounted again, without one of them.
+    overwrite(other.key, TWO)
+    Blob.objects.filter(pk=pushed.pk).update(retry_at=None)
+    assert read_next() == "damaged"
+    assert (state(pushed), state(other)) == ("damaged", "proven")
+
+
 def test_a_sweep_that_is_told_to_end_stops_reading_within_a_second(
     pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,6 +426,61 @@ def test_a_duplicate_that_is_damaged_itself_or_leaving_heals_nothing(pushed: Blo
     overwrite(pushed.key, flipped(ONE))
     assert read_next() == "damaged"
     assert (state(wrong), state(leaving)) == ("condemned", "leaving")
+
+
+@pytest.mark.rows_by_hand
+def test_a_thousand_claims_of_a_damaged_digest_are_not_all_read_and_hide_no_right_copy(
+    mara: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = duplicate(pushed, ONE, "1" * 24)
+    Blob.objects.filter(pk=right.pk).update(read_at=timezone.now())
+    claims = [duplicate(pushed, flipped(ONE), f"{number:024x}") for number in range(20, 30)]
+    overwrite(pushed.key, flipped(ONE))
+    reading: list[str] = []
+    real = damage.read_and_hash
+
+    def read(key: str, **named: Any) -> Any:
+        reading.append(key)
+        return real(key, **named)
+
+    monkeypatch.setattr(damage, "read_and_hash", read)
+    assert read_next() == "healed"
+    assert reading == [right.key]
+    assert {state(claim) for claim in claims} == {"condemned"}
+    # With no right one among them.
+    Blob.objects.filter(pk=right.pk).update(damaged_at=None)
+    overwrite(right.key, flipped(ONE))
+    reading.clear()
+    make_due(right)
+    Blob.objects.filter(pk=pushed.pk).update(size=1)
+    assert read_next() == "damaged"
+    assert len(reading) <= blobs.MOST_SPARES
+
+
+def test_what_cannot_be_healed_keeps_no_other_from_it(
+    mara: Person, otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire(mara).push(PATH, TWO, "2.0")
+    for content in (ONE, TWO):
+        overwrite(make_due(blob_of(content)).key, flipped(content))
+    assert [read_next(), read_next()] == ["damaged", "damaged"]
+    with monkeypatch.context() as killed:
+        killed.setattr(damage, "heal_digest", lambda digest: None)
+        killed.setattr(damage, "heal_left", lambda: 0)
+        for content in (ONE, TWO):
+            wire(otto).push("otto/mine/gcc", content)
+    real = damage.heal
+
+    def heal(blob: Blob) -> bool:
+        if blob == pushed:
+            raise RuntimeError("A fault of ours.")
+        return real(blob)
+
+    monkeypatch.setattr(damage, "heal", heal)
+    damage.heal_left()
+    assert pull(mara, f"{PATH}:2.0").status == 303
+    pushed.refresh_from_db()
+    assert (pushed.state, "A fault of ours" in pushed.trouble) == ("damaged", True)
 
 
 def duplicate(blob: Blob, content: bytes, upload: str) -> Blob:

@@ -212,11 +212,31 @@ def waiting(mara: Person) -> Upload:
     return Upload.objects.latest("id")
 
 
+def test_a_store_that_has_none_of_the_objects_is_not_taken_for_a_registry_that_is_lost(
+    pushed: Blob,
+) -> None:
+    for blob in (pushed, blob_of(TWO)):
+        remove(blob.key)
+    status, _, summary = fsck("--repair", "--patience", "0.1")
+    assert status == 2
+    assert "Is its disk mounted" in summary["trouble"]
+    assert not Blob.objects.filter(state="damaged").exists()
+
+
 # ── the store against rows ──
 def test_an_object_that_no_row_knows_is_removed_once_it_is_old(
     pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overwrite(UNKNOWN, b"whatever")
+    Upload.objects.create(
+        container=Image.objects.all()[0].container,
+        kind="single",
+        state="aborted",
+        digest="ab" * 32,
+        size=8,
+        part_bytes=8,
+        key=UNKNOWN,
+    )
     status, findings, _ = fsck("--repair")
     assert (status, kinds(findings)) == (1, ["unknown-object"])
     assert "too young" in findings[0]["seen"]
@@ -227,6 +247,23 @@ def test_an_object_that_no_row_knows_is_removed_once_it_is_old(
     assert (status, findings[0]["repaired"]) == (0, "removed")
     assert UNKNOWN not in stored_keys(object_store())
     assert pushed.key in stored_keys(object_store())
+
+
+def test_what_another_registry_has_in_the_bucket_or_an_older_database_has_forgotten_stays(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "idle_since", lambda: timezone.now() + timedelta(minutes=1))
+    # As of a database of before the push: its rows are not there, its object is.
+    overwrite(UNKNOWN, b"an image")
+    status, findings, _ = fsck("--repair")
+    assert (status, kinds(findings)) == (1, ["unknown-object"])
+    assert "only --remove-unknown" in findings[0]["seen"]
+    assert not findings[0]["can_repair"]
+    assert UNKNOWN in stored_keys(object_store())
+    assert fsck("--remove-unknown")[0] == 1  # not without --repair
+    assert UNKNOWN in stored_keys(object_store())
+    assert fsck("--repair", "--remove-unknown")[0] == 0
+    assert stored_keys(object_store()) == sorted(Blob.objects.values_list("key", flat=True))
 
 
 def test_objects_that_are_not_ours_are_counted_and_left_alone(

@@ -198,6 +198,23 @@ def test_a_colleague_who_may_push_answers_for_it_and_does_not_end_it(
     assert Event.objects.get(action="upload.restored").detail["pusher"] == "mara"
 
 
+def test_a_colleague_cannot_take_it_from_its_pusher_and_then_end_it(
+    mara: Person, otto: Person, refused: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granting.grant(place=mara.entity, holder=otto.user, role=Role.WRITER, by=mara.caller)
+    verify_again(public_id=refused.public_id, by=otto.caller)
+
+    def not_known(*_: Any) -> None:
+        raise UnreadableSIF("It is still no SIF image.")
+
+    monkeypatch.setattr(verification, "read_facts", not_known)
+    sweep()
+    assert Event.objects.get(action="upload.restored").actor == "otto"
+    with pytest.raises(Denied):
+        bringing_back.end_keeping(public_id=refused.public_id, by=otto.caller)
+    bringing_back.end_keeping(public_id=refused.public_id, by=mara.caller)
+
+
 def test_at_the_terminal_it_stays_the_pushers_who_must_still_be_allowed_to(
     mara: Person, refused: Upload
 ) -> None:

@@ -250,3 +250,44 @@ def test_kept_bytes_are_found_by_an_index_among_very_many(mara: Person) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE containers_blob")
     assert "Seq Scan" not in blobs.to_collect()[:200].explain()
+
+
+# ── no way round a quota ──
+def test_what_is_kept_of_an_entity_takes_as_much_as_its_quota_again_and_no_more(
+    mara: Person, otto: Person, store: ObjectStore
+) -> None:
+    size = len(sif_bytes(seed=99))
+    Entity.objects.filter(pk=mara.entity.pk).update(quota_bytes=2 * size)
+    others = refused_push(wire(otto), seed=1, path="otto/tools/gcc")
+    pushes = [refused_push(wire(mara), seed=seed) for seed in range(2, 7)]
+    sweep()
+    assert set(stored_keys(store)) == {others.key, pushes[-2].key, pushes[-1].key}
+
+
+def test_bytes_that_are_more_than_was_announced_are_not_kept_beyond_the_quota(
+    mara: Person, store: ObjectStore
+) -> None:
+    Entity.objects.filter(pk=mara.entity.pk).update(quota_bytes=len(CONTENT))
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    upload = client.begin_parts(image["id"], 1)["uploadID"]
+    etag = send(client.part_address(image["id"], upload, 1, CONTENT[:1]), CONTENT * 2).etag
+    assert client.complete_parts(image["id"], upload, [etag]).status == 400
+    sweep()
+    assert stored_keys(store) == []
+
+
+def test_second_copies_of_what_is_paid_for_are_no_way_round_it_either(
+    mara: Person, store: ObjectStore
+) -> None:
+    Entity.objects.filter(pk=mara.entity.pk).update(quota_bytes=len(CONTENT))
+    client = wire(mara)
+    client.push(PATH, CONTENT)
+    image = client.announce(PATH, CONTENT)
+    for _ in range(3):
+        upload = client.begin_parts(image["id"], len(CONTENT))["uploadID"]
+        etag = send(client.part_address(image["id"], upload, 1, CONTENT), CONTENT).etag
+        assert client.complete_parts(image["id"], upload, [etag]).status == 200
+        sweep()
+    sweep()
+    assert len(stored_keys(store)) == 2

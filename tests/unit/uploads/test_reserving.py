@@ -398,3 +398,15 @@ def test_the_same_bytes_pushed_at_once_are_paid_once_in_an_entity() -> None:
     assert outcomes(*[verification.verify_next] * 3) == ["done"] * 3
     sweep()
     assert (paid(mara), paid(otto), of_the_site()) == ((SIZE, 0), (SIZE, 0), (SIZE, 0))
+
+
+def test_who_says_that_bytes_which_are_paid_for_have_more_than_they_have_needs_room_for_the_rest(
+    mara: Person,
+) -> None:
+    give(mara, SIZE)
+    image = wire(mara).push(PATH, CONTENT)["id"]
+    for size in (SIZE + 1, 10**12):
+        with pytest.raises(OverQuota):
+            multipart.begin(image_id=image, size=size, kind=Upload.Kind.MULTIPART, by=mara.client)
+    multipart.begin(image_id=image, size=SIZE, kind=Upload.Kind.MULTIPART, by=mara.client)
+    assert Upload.objects.filter(state="open").count() == 1

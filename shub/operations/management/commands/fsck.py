@@ -38,6 +38,13 @@ class Command(BaseCommand):
             "--repair", action="store_true", help="repair what is safe; the rest is left to you"
         )
         parser.add_argument(
+            "--remove-unknown",
+            action="store_true",
+            help="with --repair: remove old objects too that this database has never known. Not "
+            "where the bucket is another registry's too, or a newer database is still to be "
+            "restored",
+        )
+        parser.add_argument(
             "--json",
             action="store_true",
             help="print each finding as a line of JSON when it is found, and a summary as the last",
@@ -114,6 +121,7 @@ class Command(BaseCommand):
         options = Options(
             read=given["read"] or "bytes" in given["only"],
             repair=given["repair"],
+            remove_unknown=given["remove_unknown"],
             bytes_per_second=(given["mib_per_second"] or 0) * MIB,
             older_than_days=given["older_than"],
             newest=given["newest"] or 0,
