@@ -22,6 +22,7 @@ from shub.audit import keeping
 from shub.containers import blobs, damage, downloads, dropping, ledger, pausing, removal
 from shub.containers.models import Blob, Image
 from shub.errors import Invalid, Unavailable
+from shub.rows import is_row_busy
 from shub.storage import availability, object_store
 from shub.storage.keys import is_blob_key
 from shub.uploads import bringing_back, joining, reserving, room
@@ -90,8 +91,10 @@ def _has_more(sweep: Sweep) -> bool:
         count = sweep()
     except Unavailable as error:
         log.warning("%s waits: %s", sweep.__name__, error)
-    except (OperationalError, InterfaceError):
-        raise
+    except (OperationalError, InterfaceError) as error:
+        if not is_row_busy(error):
+            raise
+        log.info("%s met another change, and is tried again.", sweep.__name__)
     except Exception:
         # A fault of ours in one sweep must not keep the others from their work.
         log.exception("%s failed; it is tried again.", sweep.__name__)

@@ -38,7 +38,7 @@ MOST = {
     ("POST", "/v1/containers"): 4,
     ("GET", "/v1/images/{ref}"): 2,
     ("POST", "/v1/images"): 8,  # one of them: has this caller an open upload of it?
-    ("DELETE", "/v1/images/{ref}"): 22,
+    ("DELETE", "/v1/images/{ref}"): 23,  # one of them locks the tags that wait
     ("GET", "/v1/imagefile/{ref}"): 3,
     ("POST", "/v1/imagefile/{ref}"): 21,  # the rights once more, after the last byte
     ("GET", "/v1/search"): 10,  # one of them counts it
