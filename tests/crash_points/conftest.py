@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from shub.containers import fixity
+from shub.operations.fsck import contradictions, looking
 from shub.storage import ObjectStore
 
 KILLS = pytest.StashKey[list[int]]()
@@ -37,3 +39,13 @@ def new_bucket(store: ObjectStore, settings: Any) -> Callable[[], ObjectStore]:
         return store
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _as_scenarios_need_it(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits: neither for a verdict, nor before a second look."""
+    settings.VERIFY_WAIT_SECONDS = 0
+    settings.UPLOAD_PART_BYTES = 1024**2
+    monkeypatch.setattr(fixity, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(contradictions, "AGAIN_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(looking, "PAUSE_SECONDS", 0.0)

@@ -16,7 +16,7 @@ from shub.containers.refs import LibraryRef, parse
 from shub.errors import Refusal
 from shub.storage import ObjectStore, OpenParts, Part, replace_object_store
 from shub.storage.memory import MemoryStore
-from shub.uploads import completion, multipart, verification
+from shub.uploads import completion, multipart, resuming, verification
 from shub.uploads.models import Upload
 from shub.uploads.sweeper import Sweeper
 from tests.crash_points.acts import WatchedStore
@@ -56,6 +56,10 @@ class World:
     """Removed, or about to be: bytes that can be brought back until they are past their time."""
     errors: list[str] = field(default_factory=list)
     """What was logged as an error."""
+    broken: set[str] = field(default_factory=set)
+    """Keys under which the store has other bytes, or none, behind the registry's back."""
+    untrue: set[str] = field(default_factory=set)
+    """The same of rows: keys of blobs that they say wrong things of, and whose ledger is wrong."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What one step of a scenario leaves for the next."""
 
@@ -179,6 +183,8 @@ class World:
         """A whole push, as a client repeats it after whatever has happened; not verified yet."""
         who = by or self._owner(path)
         image = self.announce(content, path, by=by)
+        if not image.is_proven and resuming.resume(image, by=who.client):
+            image = self.announce(content, path, by=by)
         if not image.is_proven and not image.uploads.filter(state="verifying").exists():
             self.handed_over(content, path, kind=kind, by=by)
         for tag in tags:
@@ -275,6 +281,16 @@ class World:
     def open_parts(self) -> list[OpenParts]:
         """What the store has in parts."""
         return list(self.store.open_parts(_far_away()))
+
+    def put(self, key: str, content: bytes | None) -> None:
+        """Have the store hold these bytes there, or nothing, behind the registry's back."""
+        self.broken.add(key)
+        real = self.store.real
+        if content is None:
+            real.remove([key])
+        else:
+            store_id = real.start_parts(key)
+            real.finish_parts(key, store_id, [real.put_part(key, store_id, 1, content)])
 
     def bytes_of(self, key: str) -> bytes:
         """An object, read past everything that watches."""
