@@ -215,7 +215,7 @@ CAUGHT: tuple[tuple[Break, str, str], ...] = (
         "a removed image past its time is dropped",
         "then sweeps",
     ),
-    (kept_bytes_go_at_once, "a refused push is verified again", "cannot be brought back"),
+    (kept_bytes_go_at_once, "a refused push is verified again", "is kept no longer"),
     (
         after_the_commit(blobs, "take_back"),
         "a refused push is verified again",
@@ -229,9 +229,9 @@ CAUGHT: tuple[tuple[Break, str, str], ...] = (
     (
         after_the_commit(blobs, "release_all"),
         "what is in a container past its time goes together",
-        "which no image has",
+        "bytes are left",
     ),
-    (condemned_before_all_have_moved, "damage is healed by a push", "condemned"),
+    (condemned_before_all_have_moved, "damage is healed by a push", "removed: "),
     (nobody_goes_on_healing, "damage is healed by a push", "then sweeps"),
     (
         spare_copies_are_not_read,
