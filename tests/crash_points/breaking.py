@@ -43,6 +43,8 @@ class Scenario:
     """No sweep goes on with it: whoever asked has to ask again."""
     least: int = 1
     """So many acts at least: a scenario that does nothing tests nothing."""
+    is_like: str = ""
+    """The scenario whose acts these are too, for another reason: this one is of the long form."""
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:

@@ -14,6 +14,20 @@ from shub.storage import ObjectStore
 KILLS = pytest.StashKey[list[int]]()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "faults: kills at every moment, for minutes; `make moments`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long form out unless it is asked for."""
+    if "faults" in str(config.option.markexpr):
+        return
+    long = [item for item in items if item.get_closest_marker("faults")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> list[int]:
     """Takes the number of kills of each test."""

@@ -17,7 +17,11 @@ from tests.crash_points.scenarios import ON_A_REAL_STORE, SCENARIOS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
-WAYS = [(scenario, way) for scenario in (*SCENARIOS, *CARE) for way in scenario.ways]
+WAYS = [
+    pytest.param(scenario, way, marks=[pytest.mark.faults] if scenario.is_like else [])
+    for scenario in (*SCENARIOS, *CARE)
+    for way in scenario.ways
+]
 REAL_WAYS = [(scenario, way) for scenario in ON_A_REAL_STORE for way in scenario.ways]
 
 

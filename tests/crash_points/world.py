@@ -253,8 +253,7 @@ class World:
         """All that is there is so much older: rows by SQL, so that the database's clock and ours
         agree; and what the store has begun."""
         with connection.cursor() as cursor:
-            for statement in _ageing():
-                cursor.execute(statement, {"span": span})
+            cursor.execute(_ageing(), {"span": span})
         self.store.age += span
 
     def sweep(self, times: int = 1) -> None:
@@ -383,40 +382,43 @@ ORDER BY table_name, column_name
 
 def empty_tables() -> None:
     """Delete all rows. Not TRUNCATE, which takes ten times as long for so few."""
+    if "empty" not in _statements:
+        guarded = [(f"ALTER TABLE {table}", trigger) for table, trigger in _rows(GUARDED)]
+        _statements["empty"] = "; ".join(
+            [
+                "BEGIN",
+                *(f"{alter} DISABLE TRIGGER {trigger}" for alter, trigger in guarded),
+                *(f"DELETE FROM {table}" for (table,) in _rows(TABLES)),
+                "SET CONSTRAINTS ALL IMMEDIATE",
+                *(f"{alter} ENABLE TRIGGER {trigger}" for alter, trigger in guarded),
+                "COMMIT",
+            ]
+        )
     with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        guarded = _rows(GUARDED)
-        for table, trigger in guarded:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
-        for (table,) in _rows(TABLES):
-            cursor.execute(f"DELETE FROM {table}")
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table, trigger in guarded:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
-        cursor.execute("COMMIT")
+        cursor.execute(_statements["empty"])
 
 
-def _ageing() -> list[str]:
-    """Statements that make every moment of uploads and containers older by `span`."""
-    columns: dict[str, list[str]] = {}
-    for table, column in _rows(MOMENTS):
-        columns.setdefault(table, []).append(column)
-    return [
-        f"UPDATE {table} SET " + ", ".join(f"{column} = {column} - %(span)s" for column in found)
-        for table, found in columns.items()
-    ]
+def _ageing() -> str:
+    """Makes every moment of uploads and containers older by `span`."""
+    if "ageing" not in _statements:
+        columns: dict[str, list[str]] = {}
+        for table, column in _rows(MOMENTS):
+            columns.setdefault(table, []).append(f"{column} = {column} - %(span)s")
+        _statements["ageing"] = "; ".join(
+            f"UPDATE {table} SET {', '.join(found)}" for table, found in columns.items()
+        )
+    return _statements["ageing"]
 
 
-_known: dict[str, list[tuple[Any, ...]]] = {}
+# Of what does not change during a run of tests: asked once, and sent in one go.
+_statements: dict[str, str] = {}
 
 
 def _rows(query: str) -> list[tuple[Any, ...]]:
-    """Of what does not change during a run of tests: asked once."""
-    if query not in _known:
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            _known[query] = cursor.fetchall()
-    return _known[query]
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _far_away() -> Any:
