@@ -150,8 +150,8 @@ faults: venv-dev clients ## kill, freeze and cut under load until 1,000 kills; A
 	$(BIN)/python -m tests.faults.rounds $(ARGS)
 
 .PHONY: moments
-moments: venv-dev clients ## kill each process at each moment of a push, for some minutes
-	$(BIN)/pytest tests/faults -m faults $(ARGS)
+moments: venv-dev clients ## kill each process at each moment of a push, and at each act that no test of the short form has
+	$(BIN)/pytest tests/faults tests/crash_points -m faults $(ARGS)
 
 .PHONY: deployment
 deployment: venv-dev clients ## deploy by docker compose, push, upgrade, and take it down; skipped without an engine

@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from shub.storage import OpenParts
+from shub.storage import Listed, OpenParts
 
 # What changes nothing in the store. Any other verb is an act, also one that is not there yet.
 READING = frozenset(
@@ -224,6 +224,13 @@ class WatchedStore:
         if self.course is not None:
             self.course.check_alive()
         yield from self.real.open_parts(begun_before + self.age)
+
+    def objects(self, after: str = "") -> Iterator[Listed]:
+        """The same of its objects."""
+        if self.course is not None:
+            self.course.check_alive()
+        for listed in self.real.objects(after):
+            yield replace(listed, modified_at=listed.modified_at - self.age)
 
     def __getattr__(self, verb: str) -> Any:
         found = getattr(self.real, verb)

@@ -39,8 +39,12 @@ class Scenario:
     clean_ends: Step | None = None
     """What holds after the act alone, where that is not what `again` comes to."""
     by_sweep: bool = False
+    by_hand: bool = False
+    """No sweep goes on with it: whoever asked has to ask again."""
     least: int = 1
     """So many acts at least: a scenario that does nothing tests nothing."""
+    is_like: str = ""
+    """The scenario whose acts these are too, for another reason: this one is of the long form."""
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -49,6 +53,8 @@ class Scenario:
     @property
     def ways(self) -> tuple[str, ...]:
         """How things go on after a kill."""
+        if self.by_hand:
+            return (AGAIN,)
         return (SWEEPS, AGAIN) if self.again or not self.by_sweep else (SWEEPS,)
 
     def go_on(self, world: World) -> None:
@@ -109,16 +115,24 @@ def break_at(point: Point, scenario: Scenario, way: str, make_store: MakeStore =
         _settle(world)
 
 
-def faults(scenario: Scenario, way: str, make_store: MakeStore = None) -> tuple[int, list[str]]:
-    """How many kills there were, and what was wrong after which of them."""
-    wrong = []
-    every = points(learn(scenario, make_store), way)
-    for point in every:
-        try:
-            break_at(point, scenario, way, make_store)
-        except Exception as fault:  # noqa: BLE001  each point is tried, and all faults are told
-            wrong.append(f"{scenario}, {point}, then {way}: {type(fault).__name__}: {fault}")
-    return len(every), wrong
+def faults(
+    scenario: Scenario, way: str, make_store: MakeStore = None, acts: list[Act] | None = None
+) -> tuple[int, list[str]]:
+    """How many kills there were, and what was wrong after which of them. `acts` are those of a
+    clean run, where there was one already."""
+    every = points(acts or learn(scenario, make_store), way)
+    wrong = (fault_at(point, scenario, way, make_store) for point in every)
+    return len(every), [fault for fault in wrong if fault]
+
+
+def fault_at(point: Point, scenario: Scenario, way: str, make_store: MakeStore = None) -> str:
+    """What was wrong after this kill; empty where nothing was: each point is tried, and all faults
+    are told."""
+    try:
+        break_at(point, scenario, way, make_store)
+    except Exception as fault:  # noqa: BLE001  whatever it is, it was found
+        return f"{scenario}, {point}, then {way}: {type(fault).__name__}: {fault}"
+    return ""
 
 
 def _do(act: Step, world: World, course: Course) -> None:

@@ -7,9 +7,25 @@ from typing import Any
 
 import pytest
 
+from shub.containers import fixity
+from shub.operations.fsck import contradictions, looking
 from shub.storage import ObjectStore
 
 KILLS = pytest.StashKey[list[int]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "faults: kills at every moment, for minutes; `make moments`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long form out unless it is asked for."""
+    if "faults" in str(config.option.markexpr):
+        return
+    long = [item for item in items if item.get_closest_marker("faults")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 @pytest.fixture
@@ -37,3 +53,13 @@ def new_bucket(store: ObjectStore, settings: Any) -> Callable[[], ObjectStore]:
         return store
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _as_scenarios_need_it(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits: neither for a verdict, nor before a second look."""
+    settings.VERIFY_WAIT_SECONDS = 0
+    settings.UPLOAD_PART_BYTES = 1024**2
+    monkeypatch.setattr(fixity, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(contradictions, "AGAIN_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(looking, "PAUSE_SECONDS", 0.0)

@@ -731,6 +731,7 @@ UPLOADS: tuple[Scenario, ...] = (
         again=pushed_again(ONE, "latest"),
         ends=there(ONE, "latest"),
         least=9,
+        is_like="a whole push in parts",
     ),
     *(
         Scenario(
@@ -766,6 +767,7 @@ UPLOADS: tuple[Scenario, ...] = (
         again=pushed_again(LARGE),
         ends=there(LARGE),
         least=3,
+        is_like="complete, in parts",
     ),
     Scenario(
         "complete, of one part",
@@ -885,6 +887,7 @@ UPLOADS: tuple[Scenario, ...] = (
         ends=there(ONE),
         clean_ends=ended(State.ABORTED),
         least=4,
+        is_like="one body",
     ),
     Scenario(
         "a file of a folder is imported",
@@ -931,6 +934,7 @@ VERIFICATION: tuple[Scenario, ...] = (
         ends=nobody_wants_it,
         by_sweep=True,
         least=5,
+        is_like="verified, and the bytes were there already",
     ),
     Scenario(
         "refused for other bytes",
@@ -966,6 +970,7 @@ VERIFICATION: tuple[Scenario, ...] = (
         ends=refused(ONE, "was frozen"),
         by_sweep=True,
         least=5,
+        is_like="refused, being no SIF",
     ),
     Scenario(
         "refused, the right to push lost meanwhile",
@@ -974,6 +979,7 @@ VERIFICATION: tuple[Scenario, ...] = (
         ends=refused(ONE, "may no longer push"),
         by_sweep=True,
         least=5,
+        is_like="refused, being no SIF",
     ),
     *(
         Scenario(

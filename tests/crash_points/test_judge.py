@@ -11,16 +11,19 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from shub.audit import trail
-from shub.containers import blobs, tagging
+from shub.containers import blobs, damage, tagging
 from shub.containers.models import Blob
+from shub.errors import Refusal
+from shub.operations.fsck import repairing
 from shub.storage import object_store
-from shub.uploads import multipart, sweeps
+from shub.uploads import multipart, reserving, sweeps, verification
 from shub.uploads.models import Upload
 from tests.crash_points import breaking
-from tests.crash_points.breaking import SWEEPS, Scenario
+from tests.crash_points.breaking import Scenario
+from tests.crash_points.care import CARE
 from tests.crash_points.scenarios import SCENARIOS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
@@ -135,6 +138,61 @@ def in_its_own(act: Callable[[], object]) -> None:
         act()
 
 
+def kept_bytes_go_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks until when they are kept."""
+    patch.setattr(blobs, "NOT_KEPT", Q(state__in=blobs.STORED_FOR_NOBODY))
+
+
+def condemned_before_all_have_moved(patch: pytest.MonkeyPatch) -> None:
+    """Damaged bytes are let go with the first of their images."""
+    move = damage._move
+
+    def move_and_let_go(kind: Any, key: int, damaged: Blob, right: Blob) -> None:
+        move(kind, key, damaged, right)
+        blobs.condemn(damaged)
+
+    patch.setattr(damage, "_move", move_and_let_go)
+
+
+def spare_copies_are_not_read(patch: pytest.MonkeyPatch) -> None:
+    """What was condemned is taken back on its word."""
+
+    def is_right(blob: Blob) -> bool:
+        return True
+
+    patch.setattr(damage, "_reads_right", is_right)
+
+
+def nobody_goes_on_healing(patch: pytest.MonkeyPatch) -> None:
+    """What a killed healing has left stays so."""
+
+    def heal_left() -> int:
+        return 0
+
+    patch.setattr(damage, "heal_left", heal_left)
+
+
+def fsck_marks_nothing(patch: pytest.MonkeyPatch) -> None:
+    """It says that it has."""
+
+    def mend_bytes(blob: Blob, verdict: Any) -> str:
+        return repairing.MARKED
+
+    patch.setattr(repairing, "mend_bytes", mend_bytes)
+
+
+def room_is_not_asked_for_again(patch: pytest.MonkeyPatch) -> None:
+    """What had room when it began has room for ever."""
+
+    def accept_if_room(upload: Upload, blob: Blob, facts: Any) -> str:
+        verification.accept(upload, blob, facts)
+        verification.give_back(upload)
+        reserving.settle(upload)
+        return ""
+
+    patch.setattr(verification, "accept_if_room", accept_if_room)
+
+
 CAUGHT: tuple[tuple[Break, str, str], ...] = (
     (without_leaving, "condemned bytes are collected", "without its bytes"),
     (rows_before_bytes_for_good, "condemned bytes are collected", "the store has its bytes"),
@@ -157,13 +215,32 @@ CAUGHT: tuple[tuple[Break, str, str], ...] = (
         "a removed image past its time is dropped",
         "then sweeps",
     ),
+    (kept_bytes_go_at_once, "a refused push is verified again", "is kept no longer"),
+    (
+        after_the_commit(blobs, "take_back"),
+        "a refused push is verified again",
+        "whose bytes are",
+    ),
+    (
+        after_the_commit(reserving, "end_unsent"),
+        "a silent upload is given up when it is begun anew",
+        "the ledger says what is not so",
+    ),
+    (
+        after_the_commit(blobs, "release_all"),
+        "what is in a container past its time goes together",
+        "bytes are left",
+    ),
+    (condemned_before_all_have_moved, "damage is healed by a push", "removed: "),
+    (nobody_goes_on_healing, "damage is healed by a push", "then sweeps"),
+    (
+        spare_copies_are_not_read,
+        "damage is healed by a second copy that was kept",
+        "other bytes are proven",
+    ),
+    (fsck_marks_nothing, "fsck marks what is lost, and heals what is right again", "clean run"),
+    (room_is_not_asked_for_again, "refused, the quota made smaller meanwhile", "clean run"),
 )
-
-
-@pytest.fixture(autouse=True)
-def _as_scenarios_need_it(settings: Any) -> None:
-    settings.VERIFY_WAIT_SECONDS = 0
-    settings.UPLOAD_PART_BYTES = 1024**2
 
 
 @pytest.mark.parametrize(
@@ -173,24 +250,29 @@ def test_a_fault_of_the_product_is_found(
     fault: Break, name: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = named(name)
-    acts = breaking.learn(scenario)
-    assert acts
     with monkeypatch.context() as patch:
         fault(patch)
-        found = found_by(scenario)
+        found = found_by(scenario, words)
     assert any(words in each for each in found), found
 
 
-def found_by(scenario: Scenario) -> list[str]:
-    """What is wrong, whether it shows in the clean run or after a kill."""
+def found_by(scenario: Scenario, words: str) -> list[str]:
+    """What is wrong, whether it shows in the clean run or after a kill, until it has these words.
+    Without the fault nothing is: that is what the other tests are."""
+    found = []
     try:
-        return breaking.faults(scenario, SWEEPS)[1]
-    except AssertionError as fault:
+        acts = breaking.learn(scenario)
+    except (AssertionError, Refusal) as fault:
         return [f"in the clean run: {fault}"]
+    for point in breaking.points(acts, scenario.ways[0]):
+        found.append(breaking.fault_at(point, scenario, scenario.ways[0]))
+        if words in found[-1]:
+            break
+    return found
 
 
 def named(name: str) -> Scenario:
     """The scenario of that name."""
-    (found,) = (scenario for scenario in SCENARIOS if scenario.name == name)
+    (found,) = (scenario for scenario in (*SCENARIOS, *CARE) if scenario.name == name)
     # With a fault in it, the product may do less.
     return dataclasses.replace(found, least=1)

@@ -16,7 +16,7 @@ from shub.containers.refs import LibraryRef, parse
 from shub.errors import Refusal
 from shub.storage import ObjectStore, OpenParts, Part, replace_object_store
 from shub.storage.memory import MemoryStore
-from shub.uploads import completion, multipart, verification
+from shub.uploads import completion, multipart, resuming, verification
 from shub.uploads.models import Upload
 from shub.uploads.sweeper import Sweeper
 from tests.crash_points.acts import WatchedStore
@@ -57,6 +57,10 @@ class World:
     """Removed, or about to be: bytes that can be brought back until they are past their time."""
     errors: list[str] = field(default_factory=list)
     """What was logged as an error."""
+    broken: set[str] = field(default_factory=set)
+    """Keys under which the store has other bytes, or none, behind the registry's back."""
+    untrue: set[str] = field(default_factory=set)
+    """The same of rows: keys of blobs that they say wrong things of, and whose ledger is wrong."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What one step of a scenario leaves for the next."""
 
@@ -180,6 +184,8 @@ class World:
         """A whole push, as a client repeats it after whatever has happened; not verified yet."""
         who = by or self._owner(path)
         image = self.announce(content, path, by=by)
+        if not image.is_proven and resuming.resume(image, by=who.client):
+            image = self.announce(content, path, by=by)
         if not image.is_proven and not image.uploads.filter(state="verifying").exists():
             self.handed_over(content, path, kind=kind, by=by)
         for tag in tags:
@@ -248,8 +254,7 @@ class World:
         """All that is there is so much older: rows by SQL, so that the database's clock and ours
         agree; and what the store has begun."""
         with connection.cursor() as cursor:
-            for statement in _ageing():
-                cursor.execute(statement, {"span": span})
+            cursor.execute(_ageing(), {"span": span})
         self.store.age += span
 
     def sweep(self, times: int = 1) -> None:
@@ -271,6 +276,16 @@ class World:
     def open_parts(self) -> list[OpenParts]:
         """What the store has in parts."""
         return list(self.store.open_parts(_far_away()))
+
+    def put(self, key: str, content: bytes | None) -> None:
+        """Have the store hold these bytes there, or nothing, behind the registry's back."""
+        self.broken.add(key)
+        real = self.store.real
+        if content is None:
+            real.remove([key])
+        else:
+            store_id = real.start_parts(key)
+            real.finish_parts(key, store_id, [real.put_part(key, store_id, 1, content)])
 
     def bytes_of(self, key: str) -> bytes:
         """An object, read past everything that watches."""
@@ -363,40 +378,43 @@ ORDER BY table_name, column_name
 
 def empty_tables() -> None:
     """Delete all rows. Not TRUNCATE, which takes ten times as long for so few."""
+    if "empty" not in _statements:
+        guarded = [(f"ALTER TABLE {table}", trigger) for table, trigger in _rows(GUARDED)]
+        _statements["empty"] = "; ".join(
+            [
+                "BEGIN",
+                *(f"{alter} DISABLE TRIGGER {trigger}" for alter, trigger in guarded),
+                *(f"DELETE FROM {table}" for (table,) in _rows(TABLES)),
+                "SET CONSTRAINTS ALL IMMEDIATE",
+                *(f"{alter} ENABLE TRIGGER {trigger}" for alter, trigger in guarded),
+                "COMMIT",
+            ]
+        )
     with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        guarded = _rows(GUARDED)
-        for table, trigger in guarded:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
-        for (table,) in _rows(TABLES):
-            cursor.execute(f"DELETE FROM {table}")
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table, trigger in guarded:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
-        cursor.execute("COMMIT")
+        cursor.execute(_statements["empty"])
 
 
-def _ageing() -> list[str]:
-    """Statements that make every moment of uploads and containers older by `span`."""
-    columns: dict[str, list[str]] = {}
-    for table, column in _rows(MOMENTS):
-        columns.setdefault(table, []).append(column)
-    return [
-        f"UPDATE {table} SET " + ", ".join(f"{column} = {column} - %(span)s" for column in found)
-        for table, found in columns.items()
-    ]
+def _ageing() -> str:
+    """Makes every moment of uploads and containers older by `span`."""
+    if "ageing" not in _statements:
+        columns: dict[str, list[str]] = {}
+        for table, column in _rows(MOMENTS):
+            columns.setdefault(table, []).append(f"{column} = {column} - %(span)s")
+        _statements["ageing"] = "; ".join(
+            f"UPDATE {table} SET {', '.join(found)}" for table, found in columns.items()
+        )
+    return _statements["ageing"]
 
 
-_known: dict[str, list[tuple[Any, ...]]] = {}
+# Of what does not change during a run of tests: asked once, and sent in one go.
+_statements: dict[str, str] = {}
 
 
 def _rows(query: str) -> list[tuple[Any, ...]]:
-    """Of what does not change during a run of tests: asked once."""
-    if query not in _known:
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            _known[query] = cursor.fetchall()
-    return _known[query]
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _far_away() -> Any:
