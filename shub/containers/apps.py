@@ -7,10 +7,17 @@ from django.conf import settings
 from django.db.models.signals import post_migrate
 
 
-def make_default_collection(sender: AppConfig, using: str, **_: Any) -> None:
-    """The collection that short references mean, in the default entity. It is public."""
-    entity: Any = apps.get_model("accounts", "Entity")
-    collection: Any = sender.get_model("Collection")
+def make_default_collection(sender: AppConfig, using: str, apps: Any = apps, **_: Any) -> None:
+    """The collection that short references mean, in the default entity. It is public.
+
+    `apps` has the models as the database is now: after a migration to an earlier state, those of
+    then. Before they were there, nothing is made.
+    """
+    try:
+        entity: Any = apps.get_model("accounts", "Entity")
+        collection: Any = apps.get_model(sender.label, "Collection")
+    except LookupError:
+        return
     collection.objects.using(using).get_or_create(
         entity=entity.objects.using(using).get(name=settings.DEFAULT_ENTITY),
         name=settings.DEFAULT_COLLECTION,

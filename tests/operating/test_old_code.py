@@ -1,8 +1,10 @@
 """The version before goes on serving while the database comes to this one, and after it.
 
-The old code is that of the commit before the newest migration, out of the repository's history.
+The old code is that of the newest commit in the repository's history that has some of the present
+migrations, as they are now, and no others: what was numbered anew before it was released was nobody's.
 """
 
+import re
 import subprocess
 import tarfile
 from io import BytesIO
@@ -21,8 +23,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="session")
 def code_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the version before the newest migration."""
-    newest = _git("log", "-1", "--format=%H", "--diff-filter=A", "--", "shub/*/migrations/0*.py")
-    before = newest and _git("rev-parse", "--verify", "--quiet", f"{newest}^")
+    before = _commit_before()
     if not before:
         pytest.skip("The version before the newest migration is not in this copy's history.")
     folder = tmp_path_factory.mktemp("before")
@@ -34,6 +35,20 @@ def code_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(fileobj=BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
     return folder
+
+
+def _commit_before() -> str:
+    """Empty where the history is not there."""
+    now = _migrations_at("HEAD")
+    added = _git("log", "--format=%P", "--diff-filter=AMR", "--", "shub/*/migrations/0*.py")
+    parents = (line.split()[0] for line in added.splitlines() if line)
+    return next((commit for commit in parents if _migrations_at(commit) < now), "")
+
+
+def _migrations_at(commit: str) -> set[str]:
+    """What they are called and what is in them."""
+    listed = _git("ls-tree", "-r", commit, "--", "shub").splitlines()
+    return {line for line in listed if re.search(r"/migrations/0\w+\.py$", line)}
 
 
 def _git(*words: str) -> str:
