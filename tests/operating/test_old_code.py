@@ -1,7 +1,7 @@
 """The version before goes on serving while the database comes to this one, and after it.
 
 The old code is that of the newest commit in the repository's history that has some of the present
-migrations, as they are now, and no others: what was numbered anew before it was released was nobody's.
+migrations, as they are now, and no others: what was numbered anew before a release was nobody's.
 """
 
 import re
