@@ -61,3 +61,8 @@ def test_the_docs_name_each_scenario_where_its_transition_stands() -> None:
     kinds = rf"\b({'|'.join(['container', 'collection', *Upload.Kind.values])})\b"
     named = {re.sub(kinds, "KIND", scenario.name) for scenario in (*SCENARIOS, *CARE)}
     assert {re.sub(kinds, "KIND", name) for name in told} == named
+
+
+def test_what_is_of_the_long_form_is_like_one_of_the_short() -> None:
+    short = {scenario.name for scenario in (*SCENARIOS, *CARE) if not scenario.is_like}
+    assert {scenario.is_like for scenario in (*SCENARIOS, *CARE) if scenario.is_like} <= short

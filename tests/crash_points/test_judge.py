@@ -14,12 +14,12 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from shub.audit import trail
-from shub.containers import blobs, damage, tagging
+from shub.containers import blobs, damage, ledger, tagging
 from shub.containers.models import Blob
 from shub.errors import Refusal
 from shub.operations.fsck import repairing
 from shub.storage import object_store
-from shub.uploads import multipart, reserving, sweeps, verification
+from shub.uploads import multipart, reserving, resuming, sweeps, verification
 from shub.uploads.models import Upload
 from tests.crash_points import breaking
 from tests.crash_points.breaking import Scenario
@@ -35,9 +35,10 @@ def without_leaving(patch: pytest.MonkeyPatch) -> None:
     """Bytes go while the row still says that they could be taken back."""
 
     def collect_all(condemned: Sequence[Blob]) -> int:
-        going = in_question(condemned)
+        going = list(in_question(condemned))
         object_store().remove([blob.key for blob in going])
-        return going.update(state="gone")
+        write_gone(going)
+        return len(going)
 
     patch.setattr(blobs, "collect_all", collect_all)
 
@@ -47,7 +48,7 @@ def rows_before_bytes_for_good(patch: pytest.MonkeyPatch) -> None:
 
     def collect_all(condemned: Sequence[Blob]) -> int:
         going = list(in_question(condemned))
-        in_question(condemned).update(state="gone")
+        write_gone(going)
         object_store().remove([blob.key for blob in going])
         return len(going)
 
@@ -59,6 +60,13 @@ def in_question(blobs_told: Sequence[Blob]) -> QuerySet[Blob]:
     return Blob.objects.filter(
         pk__in=[blob.pk for blob in blobs_told], state__in=["condemned", "leaving"]
     )
+
+
+def write_gone(going: Sequence[Blob]) -> None:
+    """As the product does it, the site's usage with it."""
+    with transaction.atomic():
+        Blob.objects.filter(pk__in=[blob.pk for blob in going]).update(state="gone")
+        ledger.change_site(stored=-sum(blob.size for blob in going))
 
 
 def parts_forgotten_before_they_are_dropped(patch: pytest.MonkeyPatch) -> None:
@@ -172,6 +180,24 @@ def nobody_goes_on_healing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(damage, "heal_left", heal_left)
 
 
+def nothing_is_gone_on_with(patch: pytest.MonkeyPatch) -> None:
+    """Whoever announces an image again sends all of it again."""
+
+    def all_parts(upload: Upload) -> list[Any]:
+        return []
+
+    patch.setattr(resuming, "all_parts", all_parts)
+
+
+def the_ledger_is_only_looked_at(patch: pytest.MonkeyPatch) -> None:
+    """What is wrong stays wrong."""
+
+    def recount(keys: Sequence[int]) -> int:
+        return 0
+
+    patch.setattr(ledger, "recount", recount)
+
+
 def fsck_marks_nothing(patch: pytest.MonkeyPatch) -> None:
     """It says that it has."""
 
@@ -212,7 +238,7 @@ CAUGHT: tuple[tuple[Break, str, str], ...] = (
     (after_the_commit(trail, "record"), "an image is removed", "nothing says that"),
     (
         after_the_commit(blobs, "release"),
-        "a removed image past its time is dropped",
+        "an image is removed for good at once",
         "then sweeps",
     ),
     (kept_bytes_go_at_once, "a refused push is verified again", "is kept no longer"),
@@ -238,13 +264,22 @@ CAUGHT: tuple[tuple[Break, str, str], ...] = (
         "damage is healed by a second copy that was kept",
         "other bytes are proven",
     ),
+    (
+        after_the_commit(blobs, "take_back"),
+        "linked to what was condemned a moment before",
+        "condemned",
+    ),
+    (nothing_is_gone_on_with, "all parts had arrived, and it is announced again", "clean run"),
+    (the_ledger_is_only_looked_at, "the ledger is counted anew", "clean run"),
     (fsck_marks_nothing, "fsck marks what is lost, and heals what is right again", "clean run"),
     (room_is_not_asked_for_again, "refused, the quota made smaller meanwhile", "clean run"),
 )
 
 
 @pytest.mark.parametrize(
-    ("fault", "name", "words"), CAUGHT, ids=[fault.__name__ for fault, _, _ in CAUGHT]
+    ("fault", "name", "words"),
+    CAUGHT,
+    ids=[f"{fault.__name__}, {name}" for fault, name, _ in CAUGHT],
 )
 def test_a_fault_of_the_product_is_found(
     fault: Break, name: str, words: str, monkeypatch: pytest.MonkeyPatch
