@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("containers", "0023_blob_kept_until"),
+        ("containers", "0025_blob_kept_until"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("containers", "0022_troubles"),
+        ("containers", "0024_removed_image_troubles"),
     ]
 
     operations = [
