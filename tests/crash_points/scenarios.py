@@ -742,6 +742,7 @@ UPLOADS: tuple[Scenario, ...] = (
             ends=there(ONE),
             clean_ends=open_still,
             least=3,
+            is_like="" if kind == Kind.MULTIPART else "begin, multipart",
         )
         for kind in Kind
     ),
@@ -989,6 +990,7 @@ VERIFICATION: tuple[Scenario, ...] = (
             ends=refused(ONE, "may no longer push"),
             by_sweep=True,
             least=5,
+            is_like="" if kind == "container" else "refused, the container removed meanwhile",
         )
         for kind in ("container", "collection")
     ),
@@ -1041,6 +1043,7 @@ REMOVAL: tuple[Scenario, ...] = (
             prepare_removed_place(kind),
             remove_for_good,
             dropped_place,
+            is_like="" if kind == "container" else "a removed container goes for good",
         )
         for kind in ("container", "collection")
     ),
@@ -1066,6 +1069,9 @@ REMOVAL: tuple[Scenario, ...] = (
             dropped_place,
             by_sweep=True,
             least=6,
+            is_like=(
+                "" if kind == "collection" else "what is in a container past its time goes together"
+            ),
         )
         for kind in ("container", "collection")
     ),
