@@ -135,9 +135,15 @@ def images(acts: list[Act]) -> dict[tuple[str, str], Expected]:
     return {key: _last(found, nothing=AWAY) for key, found in by_image.items()}
 
 
-def tags(acts: list[Act]) -> dict[tuple[str, str], Expected]:
+def tags(
+    acts: list[Act], *, never_moved: frozenset[tuple[str, str, str]] = frozenset()
+) -> dict[tuple[str, str], Expected]:
     """Of each tag that was set, by place and name: the digest that it means, "" for none, or which
-    of several."""
+    of several.
+
+    `never_moved` are those of place, name and digest that the tag's history knows nothing of: it
+    waited for the image's proof. Where that was deleted before, the tag means what it meant.
+    """
     by_tag: dict[tuple[str, str], list[tuple[Act, str]]] = {}
     meant: dict[tuple[str, str], set[str]] = {}
     for act in acts:
@@ -167,8 +173,13 @@ def tags(acts: list[Act]) -> dict[tuple[str, str], Expected]:
             for act in later
             if act.kind is Kind.RESTORE and name in meant.get((place, act.digest), ())
         }
-        if any(act.kind is Kind.DELETE and act.digest in values for act in later):
+        deleted = {act.digest for act in later if act.kind is Kind.DELETE} & values
+        if deleted:
             values.add("")
+        waited = {digest for digest in deleted if (place, name, digest) in never_moved}
+        if waited:
+            others = [each for each in by_tag[place, name] if each[1] not in waited]
+            values |= _last(others, nothing="").values
         found[place, name] = Expected(frozenset(values))
     return found
 

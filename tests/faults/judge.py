@@ -316,7 +316,15 @@ class Judge:
                 " JOIN containers_image image ON image.id = tag.image_id"
             )
         }
-        expected = journal.tags(self.journal.acts)
+        moved = {
+            (places[container], name, digest)
+            for container, name, digest in self.live.rows(
+                "SELECT container_id, name, to_digest FROM containers_tagmove"
+            )
+            if container in places
+        }
+        asked = {(act.place, act.tag, act.digest) for act in self.journal.acts}
+        expected = journal.tags(self.journal.acts, never_moved=frozenset(asked - moved))
         wrong = []
         for key, each in expected.items():
             if there.get(key, "") not in each.values:

@@ -68,6 +68,19 @@ def test_a_tag_means_what_the_last_sure_word_says_unless_its_image_went_or_came_
     assert journal.tags(acts)[PLACE, "t"].values == values
 
 
+def test_a_tag_that_waited_for_an_image_which_was_deleted_before_its_proof_means_what_it_meant() -> (
+    None
+):
+    acts = [
+        act(Kind.TAG, "a", 0, tag="t"),
+        act(Kind.TAG, "b", 2, tag="t"),
+        act(Kind.DELETE, "b", 4),
+    ]
+    assert "a" not in journal.tags(acts)[PLACE, "t"].values
+    never_moved = frozenset({(PLACE, "t", "b")})
+    assert journal.tags(acts, never_moved=never_moved)[PLACE, "t"].values == {"a", "b", ""}
+
+
 def test_a_seed_brings_the_same_plan_again_and_all_kinds_of_faults_are_in_it() -> None:
     victims, wires = ("web", "sweep", "store"), ("front", "store")
     first, again = (list(islice(plan("7", victims, wires), 400)) for _ in range(2))

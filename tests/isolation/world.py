@@ -21,6 +21,7 @@ from django.utils import timezone
 from shub.accounts import invitations, tokens
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
+from shub.containers import ledger
 from shub.containers.models import Collection, Container, Grant, Image, Role, Tag
 from shub.storage import ObjectStore
 from shub.storage.keys import blob_key
@@ -138,6 +139,8 @@ def build(store: ObjectStore) -> World:
     _tokens(world)
     _invitations(world)
     _secrets(world)
+    # Else whoever looks first has it counted, and has changed something by looking.
+    ledger.count_uncounted()
     for table in connection.introspection.table_names():
         if table.startswith(("containers_", "accounts_", "uploads_")):
             with connection.cursor() as cursor:
