@@ -68,9 +68,7 @@ def test_a_tag_means_what_the_last_sure_word_says_unless_its_image_went_or_came_
     assert journal.tags(acts)[PLACE, "t"].values == values
 
 
-def test_a_tag_that_waited_for_an_image_which_was_deleted_before_its_proof_means_what_it_meant() -> (
-    None
-):
+def test_a_tag_that_waited_for_an_image_that_was_deleted_unproven_means_what_it_meant() -> None:
     acts = [
         act(Kind.TAG, "a", 0, tag="t"),
         act(Kind.TAG, "b", 2, tag="t"),
