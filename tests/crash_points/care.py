@@ -315,8 +315,10 @@ def remove_damaged(world: World) -> None:
 
 # ── fsck ──
 def repair(world: World) -> None:
-    """`fsck --repair --read`. What this process has counted of everything is no matter of it."""
-    course = Course(Options(read=True, repair=True, patience_seconds=0), Progress(None))
+    """`fsck --repair --remove-unknown --read`: nobody else has this bucket. What this process has
+    counted of everything is no matter of it."""
+    options = Options(read=True, repair=True, remove_unknown=True, patience_seconds=0)
+    course = Course(options, Progress(None))
     with mock.patch.object(totals, "add"):
         run(course)
 
