@@ -253,7 +253,7 @@ CAUGHT: tuple[tuple[Break, str, str], ...] = (
         "the ledger says what is not so",
     ),
     (
-        after_the_commit(blobs, "release_all"),
+        after_the_commit(blobs, "release"),
         "what is in a container past its time goes together",
         "bytes are left",
     ),
