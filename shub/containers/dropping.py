@@ -127,9 +127,12 @@ def _drop_removed(found: Sequence[RemovedImage]) -> None:
     """Removed images of one container."""
     keys = [removed.pk for removed in found]
     there = RemovedImage.objects.select_for_update().filter(pk__in=keys).order_by("pk")
-    going = set(there.values_list("pk", flat=True))
-    if not _lock_past(found[0].container):
-        going &= set(RemovedImage.objects.filter(PAST, pk__in=going).values_list("pk", flat=True))
+    locked = set(there.values_list("pk", flat=True))
+    going = set(RemovedImage.objects.filter(PAST, pk__in=locked).values_list("pk", flat=True))
+    # Those that are not past their own time go only with what they were in. A container that is
+    # there is left alone: pushes into it would wait.
+    if going != locked and _lock_past(found[0].container):
+        going = locked
     dropped = [removed for removed in found if removed.pk in going]
     RemovedImage.objects.filter(pk__in=going).delete()
     blobs.release(*{removed.blob_id for removed in dropped})

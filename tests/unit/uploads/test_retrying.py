@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from shub import retrying
@@ -323,6 +324,19 @@ def test_a_place_that_cannot_be_dropped_stops_no_other(
     pass_pauses()
     assert dropping.drop_places() >= 1
     assert not model.objects.filter(removed_at__isnull=False).exists()
+
+
+def test_dropping_removed_images_keeps_no_push_into_their_container_waiting(
+    mara: Person, store: ObjectStore
+) -> None:
+    wire(mara).push(PATH, sif_bytes(seed=1), "t1")
+    removal.remove_image(refs.parse(f"{PATH}:t1"), arch="", by=mara.caller)
+    RemovedImage.objects.update(kept_until=timezone.now())
+    with CaptureQueriesContext(connection) as asked:
+        assert dropping.drop_images() == 1
+    locking = [each["sql"] for each in asked if "FOR UPDATE" in each["sql"]]
+    assert locking
+    assert not [sql for sql in locking if 'FROM "containers_container"' in sql]
 
 
 def test_an_image_that_cannot_be_dropped_says_so_on_its_container(
