@@ -35,7 +35,8 @@ from tests.clients.live import Live
 from tests.sif_files import write_sif
 
 READ_GOAL = 0.8
-LATENCY_GOAL = 4.0
+# What nobody notices. The ratio to idle is reported; on two cores it says how full they are.
+LATENCY_GOAL_SECONDS = 0.05
 SWEEP_GOAL_BYTES = push_pull.SWEEP_GOAL_BYTES
 
 # The latency is that of one client who asks at this pace, whatever the server does.
@@ -262,9 +263,13 @@ def notice(live: Live, folder: Path, options: argparse.Namespace) -> list[tuple[
     peak = next(group.peak_bytes or 0 for group in processes.groups(live) if group.name == "sweep")
     print(f"  sweep: {before_all / MIB:.0f} MiB before, {peak / MIB:.0f} MiB at its peak")
     quiet = statistics.mean([idle.percentile(0.99), idle_again.percentile(0.99)])
-    ratio = busy.percentile(0.99) / quiet
+    slowest = busy.percentile(0.99)
+    print(f"  p99 while verifying: {slowest / quiet:.1f} times that of idle")
     return [
-        (f"p99 {ratio:.1f} times that of idle, at most {LATENCY_GOAL}", ratio <= LATENCY_GOAL),
+        (
+            f"p99 {slowest:.0f} ms while verifying, at most {LATENCY_GOAL_SECONDS * 1000:.0f}",
+            slowest <= LATENCY_GOAL_SECONDS * 1000,
+        ),
         ("no answer but 200", not busy.faults),
         (
             f"sweep {peak / MIB:.0f} MiB, at most {SWEEP_GOAL_BYTES // MIB}",
