@@ -1,5 +1,6 @@
 """What tests share: a real Postgres and a real object store for the session, and people."""
 
+import gc
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,6 +18,12 @@ from tests.factories import Person, make_person
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rows_by_hand: writes rows that no ledger knows of")
+
+
+def pytest_collection_finish() -> None:
+    """Nobody looks for garbage among thousands of tests, again and again: they stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

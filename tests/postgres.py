@@ -12,6 +12,7 @@ from shub.quickstart import binaries
 from shub.quickstart.children import ChildSpec, spawn
 from shub.quickstart.identity import give, service_identity
 from shub.quickstart.postgres import Postgres
+from tests.folders import unforced_folder
 
 READY_SECONDS = 30.0
 
@@ -24,11 +25,12 @@ def postgres() -> Iterator[str]:
         yield named
         return
     identity = service_identity()
-    with TemporaryDirectory(prefix="shub-pg-") as top:
+    # The programs may have to be copied, and from a file system in memory they may not start.
+    with TemporaryDirectory(prefix="shub-pg-") as top, unforced_folder() as files:
         Path(top).chmod(0o711)
-        folders = [Path(top, name) for name in ("files", "socket")]
+        folders = [files, Path(top, "socket")]
+        folders[1].mkdir(mode=0o700)
         for folder in folders:
-            folder.mkdir(mode=0o700)
             give(folder, identity)
         programs = binaries.find_postgres()
         if binaries.are_closed(programs, ("postgres", "initdb"), identity):

@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.folders import unforced_folder
+
 ACCESS_KEY = "only-for-tests"
 SECRET_KEY = "only-for-tests-secret"  # MinIO's front end wants eight characters or more
 UPLOAD_ACCESS_KEY = "only-for-parts"
@@ -55,14 +57,14 @@ class ServerMissing(Exception):
 def juicefs_gateway() -> Iterator[Server]:
     """JuiceFS' gateway on a folder, with the flags that the quickstart gives it."""
     program = find_program("juicefs")
-    with tempfile.TemporaryDirectory(prefix="shub-juicefs-") as folder:
+    with tempfile.TemporaryDirectory(prefix="shub-juicefs-") as folder, unforced_folder() as names:
         environment = {
             "MINIO_ROOT_USER": ACCESS_KEY,
             "MINIO_ROOT_PASSWORD": SECRET_KEY,
             "MINIO_BROWSER": "off",
             "GOGC": "50",
         }
-        meta = f"sqlite3://{folder}/meta.db?_synchronous=FULL"
+        meta = f"sqlite3://{names}/meta.db?_synchronous=FULL"
         objects = f"{folder}/objects/"
         (host,) = free_hosts(1)
         options = "--no-update --storage file --trash-days 0"
