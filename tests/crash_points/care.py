@@ -21,8 +21,8 @@ from shub.containers.models import (
 )
 from shub.errors import NotFound, Unavailable
 from shub.operations.fsck.course import Course, Options
-from shub.operations.fsck.progress import Progress
 from shub.operations.fsck.running import run
+from shub.operations.progress_line import ProgressLine
 from shub.storage.keys import blob_key
 from shub.uploads import bringing_back, sweeps, totals, verification
 from shub.uploads.models import Upload
@@ -318,7 +318,7 @@ def repair(world: World) -> None:
     """`fsck --repair --remove-unknown --read`: nobody else has this bucket. What this process has
     counted of everything is no matter of it."""
     options = Options(read=True, repair=True, remove_unknown=True, patience_seconds=0)
-    course = Course(options, Progress(None))
+    course = Course(options, ProgressLine(None))
     with mock.patch.object(totals, "add"):
         run(course)
 
@@ -327,7 +327,7 @@ def repaired(*codes: str) -> Step:
     """One more finds nothing but these."""
 
     def ends(world: World) -> None:
-        course = Course(Options(read=True, patience_seconds=0), Progress(None))
+        course = Course(Options(read=True, patience_seconds=0), ProgressLine(None))
         run(course)
         assert sorted(+course.found) == sorted(codes), course.kept
 

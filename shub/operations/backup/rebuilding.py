@@ -16,7 +16,7 @@ from shub.operations.backup import database, programs
 from shub.operations.backup.copying import Copying
 from shub.operations.backup.failures import NotDone
 from shub.operations.backup.folder import Folder, Kept, Manifest, Point
-from shub.operations.backup.progress import Progress
+from shub.operations.progress_line import ProgressLine
 from shub.storage import object_store
 from shub.uploads.models import Upload
 
@@ -67,10 +67,12 @@ def rebuild(path: Path, *, out: TextIO, say: Say, options: Options) -> Rebuilt:
         fitting = _check(point, manifest, options)
         object_store().make_bucket()
         objects = point.objects()
-        progress = Progress(out, objects=len(objects), size=manifest.objects_bytes, what="Objects")
+        progress = ProgressLine(out)
+        size = manifest.objects_bytes
+        progress.begin("Objects", size, in_bytes=True, objects=len(objects))
         copying = Copying(object_store(), folder, progress, options.jobs)
         damaged, refused = copying.back(objects)
-        progress.end()
+        progress.finish()
         lost = _lost(folder, manifest, damaged, refused, options)
         _replace(fitting, point)
     say("The database is loaded.")

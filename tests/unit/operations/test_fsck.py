@@ -26,8 +26,8 @@ from shub.operations.ending import raises_on_signal
 from shub.operations.fsck import contradictions, looking, objects, rereading
 from shub.operations.fsck.course import Course, Options
 from shub.operations.fsck.kinds import KINDS
-from shub.operations.fsck.progress import Progress
 from shub.operations.management.commands import fsck as command
+from shub.operations.progress_line import ProgressLine
 from shub.storage import Listed, ObjectStore, object_store, replace_object_store
 from shub.storage.keys import blob_key
 from shub.uploads import beats
@@ -634,26 +634,11 @@ def test_rows_and_objects_are_compared_some_thousand_at_a_time(
         ],
         batch_size=2000,
     )
-    course = Course(Options(), Progress(None))
+    course = Course(Options(), ProgressLine(None))
     with replace_object_store(Many(keys)), django_assert_max_num_queries(8):  # type: ignore[type-var]
         objects.check(course)
     assert (course.found.total(), course.counted["objects"]) == (0, 12_000)
     assert course.counted["rows"] == 12_000
-
-
-def test_a_bar_says_rate_and_time_left() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    out = Terminal()
-    progress = Progress(out)
-    progress.begin("Bytes", 10 * 1024**2, in_bytes=True)
-    progress._said_at -= 1
-    progress._begun -= 10
-    progress.advance(5 * 1024**2)
-    assert "Bytes: [############............]  50%" in out.getvalue()
-    assert "10 s left" in out.getvalue() or "9 s left" in out.getvalue()
 
 
 def test_a_signal_ends_it_at_once() -> None:
