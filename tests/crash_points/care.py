@@ -28,21 +28,18 @@ from shub.uploads import bringing_back, sweeps, totals, verification
 from shub.uploads.models import Upload
 from shub.uploads.sweeper import GO_ON
 from tests.crash_points.breaking import Scenario, Step
-from tests.crash_points.scenarios import (
+from tests.crash_points.scenarios.removals import prepare_place, remove_place
+from tests.crash_points.scenarios.steps import (
     NO_SIGNING,
     SCRIPT,
-    kept_once,
-    link,
     not_there,
-    prepare_place,
-    prepare_twice,
     pushed_again,
     refused,
-    remove_place,
     sweeping,
     there,
-    verify,
 )
+from tests.crash_points.scenarios.tags import link
+from tests.crash_points.scenarios.verification import kept_once, prepare_twice, verify
 from tests.crash_points.world import (
     LARGE,
     LATER,
