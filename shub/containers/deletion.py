@@ -8,7 +8,6 @@ one (`removal.empty_retired`), and their bytes after them.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from django.db.models import SET_NULL, F, ManyToOneRel, Q, QuerySet
 from django.utils import timezone
@@ -18,7 +17,7 @@ from shub.accounts.administrators import is_administrator
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, TeamMembership, Token, User
 from shub.audit import trail
-from shub.containers import usage
+from shub.containers import recording, usage
 from shub.containers.admission import check_writable
 from shub.containers.models import (
     Collection,
@@ -220,7 +219,7 @@ def _retire(entity: Entity, *, by: Caller) -> int:
     entity.user = entity.team = None
     entity.retired_at = timezone.now()
     entity.save(update_fields=["user", "team", "retired_at"])
-    _record("entity.retired", entity, by=by, images=count)
+    recording.record("entity.retired", entity, by=by, images=count)
     return count
 
 
@@ -235,7 +234,7 @@ def _hand_over(entity: Entity, heir: Team | None, user: User, *, by: Caller) -> 
         )
     entity.user, entity.team = None, heir
     entity.save(update_fields=["user", "team"])
-    _record("entity.handed_over", entity, by=by, to=f"@{heir}" if heir else "the site")
+    recording.record("entity.handed_over", entity, by=by, to=f"@{heir}" if heir else "the site")
 
 
 def _remove_teams(gone: list[Team]) -> None:
@@ -272,15 +271,3 @@ def _forget(user: User) -> None:
         rows = relation.related_model._base_manager.filter(**{field: user})  # noqa: SLF001
         while rows.filter(pk__in=rows.values("pk")[:FORGOTTEN_AT_ONCE]).update(**{field: None}):
             pass
-
-
-def _record(action: str, entity: Entity, *, by: Caller, **detail: Any) -> None:
-    trail.record(
-        action,
-        kind="entity",
-        public_id=entity.public_id,
-        name=entity.name,
-        entity=entity.public_id,
-        by=by,
-        **detail,
-    )

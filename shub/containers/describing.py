@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
-from shub.audit import trail
+from shub.containers import recording
 from shub.containers.admission import check_may_manage
-from shub.containers.models import Collection, Container, Readme
+from shub.containers.models import Readme
 from shub.containers.permissions import Place
+from shub.containers.recording import kind_of
 from shub.errors import Invalid
 from shub.rows import first
 
@@ -57,18 +58,14 @@ def write_readme(place: Place, *, text: str, by: Caller) -> None:
             return
         if text:
             written = {"text": text, "written_at": timezone.now()}
-            Readme.objects.update_or_create(written, **{_kind(place): place})  # type: ignore[arg-type]
+            Readme.objects.update_or_create(written, **{kind_of(place): place})  # type: ignore[arg-type]
         else:
             Readme.objects.filter(_of(place)).delete()
         _record("readme", place, by=by, characters=len(text))
 
 
 def _of(place: Place) -> Q:
-    return Q(**{_kind(place): place})
-
-
-def _kind(place: Place) -> str:
-    return type(place).__name__.lower()
+    return Q(**{kind_of(place): place})
 
 
 def set_default_private(entity: Entity, *, private: bool, by: Caller) -> None:
@@ -85,19 +82,4 @@ def set_default_private(entity: Entity, *, private: bool, by: Caller) -> None:
 
 
 def _record(what: str, place: Place, *, by: Caller, **detail: Any) -> None:
-    kind = _kind(place)
-    trail.record(
-        f"{kind}.{what}",
-        kind=kind,
-        public_id=place.public_id,
-        name=str(place),
-        entity=_entity_of(place).public_id,
-        by=by,
-        **detail,
-    )
-
-
-def _entity_of(place: Place) -> Entity:
-    if isinstance(place, Container):
-        return place.collection.entity
-    return place.entity if isinstance(place, Collection) else place
+    recording.record(f"{kind_of(place)}.{what}", place, by=by, **detail)

@@ -6,6 +6,7 @@ from django.db import transaction
 from shub.accounts.administrators import check_administrator
 from shub.accounts.callers import Caller
 from shub.audit import trail
+from shub.containers import recording
 from shub.containers.admission import check_may_manage
 from shub.containers.models import Collection, Container, ReadOnly, Tag
 from shub.errors import Invalid, NotFound
@@ -21,7 +22,7 @@ def set_container_frozen(container: Container, *, frozen: bool, by: Caller) -> N
             return
         locked.is_frozen = container.is_frozen = frozen
         locked.save(update_fields=["is_frozen"])
-        _record("container", container, str(container), frozen=frozen, by=by)
+        _record("container", container, frozen=frozen, by=by)
 
 
 def set_tag_frozen(container: Container, *, name: str, frozen: bool, by: Caller) -> None:
@@ -34,7 +35,7 @@ def set_tag_frozen(container: Container, *, name: str, frozen: bool, by: Caller)
         if not tags.exists():
             raise NotFound(f"There is no tag {name!r} in {container}.")
         if tags.exclude(is_frozen=frozen).update(is_frozen=frozen):
-            _record("tag", container, f"{container}:{name}", frozen=frozen, by=by)
+            _record("tag", container, name=f"{container}:{name}", frozen=frozen, by=by)
 
 
 def _locked(container: Container) -> Container:
@@ -47,15 +48,9 @@ def _locked(container: Container) -> Container:
     return found
 
 
-def _record(what: str, container: Container, name: str, *, frozen: bool, by: Caller) -> None:
-    trail.record(
-        f"{what}.frozen" if frozen else f"{what}.unfrozen",
-        kind="container",
-        public_id=container.public_id,
-        name=name,
-        entity=container.collection.entity.public_id,
-        by=by,
-    )
+def _record(what: str, container: Container, *, frozen: bool, by: Caller, name: str = "") -> None:
+    action = f"{what}.frozen" if frozen else f"{what}.unfrozen"
+    recording.record(action, container, by=by, name=name)
 
 
 def read_only_mode() -> ReadOnly | None:

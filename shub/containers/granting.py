@@ -9,7 +9,7 @@ from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, Team, User
 from shub.accounts.models.user import ROBOT_MARK
 from shub.accounts.users import user_named
-from shub.audit import trail
+from shub.containers import recording
 from shub.containers.admission import check_may_manage, check_may_own, check_writable
 from shub.containers.models import Collection, Grant, Role
 from shub.containers.permissions import (
@@ -217,13 +217,9 @@ def _record(
     by: Caller,
     **detail: str,
 ) -> None:
-    entity = place if isinstance(place, Entity) else place.entity
-    trail.record(
+    recording.record(
         action,
-        kind="entity" if isinstance(place, Entity) else "collection",
-        public_id=place.public_id,
-        name=str(place),
-        entity=entity.public_id,
+        place,
         by=by,
         about=holder.public_id if isinstance(holder, User) else "",
         holder=_name_of(holder),

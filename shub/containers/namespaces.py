@@ -10,8 +10,7 @@ from django.db import transaction
 from shub.accounts.callers import Caller
 from shub.accounts.entities import entity_named
 from shub.accounts.models import Entity
-from shub.audit import trail
-from shub.containers import former_names
+from shub.containers import former_names, recording
 from shub.containers.admission import entity_for, pushable
 from shub.containers.models import Collection, Container, Visibility, not_removed
 from shub.containers.permissions import may_push, may_view, may_view_entity
@@ -134,7 +133,7 @@ def _make_collection(entity: Entity, name: str, description: str, *, by: Caller)
         )
         if made:
             former_names.take_over(collection)
-            _record_made(collection, entity, by=by, visibility=collection.visibility)
+            _record_made(collection, by=by, visibility=collection.visibility)
     return collection
 
 
@@ -164,23 +163,12 @@ def _make_container(
         )
         if made:
             former_names.take_over(container)
-            _record_made(container, collection.entity, by=by)
+            _record_made(container, by=by)
     return container
 
 
-def _record_made(
-    made: Collection | Container, entity: Entity, *, by: Caller, **detail: str
-) -> None:
-    kind = type(made).__name__.lower()
-    trail.record(
-        f"{kind}.created",
-        kind=kind,
-        public_id=made.public_id,
-        name=str(made),
-        entity=entity.public_id,
-        by=by,
-        **detail,
-    )
+def _record_made(made: Collection | Container, *, by: Caller, **detail: str) -> None:
+    recording.record(f"{recording.kind_of(made)}.created", made, by=by, **detail)
 
 
 def without_filler(description: str) -> str:

@@ -14,10 +14,10 @@ from shub.accounts.administrators import check_administrator
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity, FormerName, Token, User
 from shub.accounts.models.user import ROBOT_MARK
-from shub.audit import trail
-from shub.containers import former_names
+from shub.containers import former_names, recording
 from shub.containers.admission import check_may_manage, check_may_own
 from shub.containers.models import Collection, Container, Tag, not_removed
+from shub.containers.recording import kind_of
 from shub.errors import Conflict, NotFound
 from shub.names import check_name, folded
 from shub.public_ids import new_public_id
@@ -51,12 +51,9 @@ def rename(entity: Entity, *, to: str, by: Caller | None) -> Entity:
             locked.save(update_fields=["name"])
             FormerName.objects.create(name=before, entity=locked)
             robots = _rename_robots(locked)
-            trail.record(
+            recording.record(
                 "entity.renamed",
-                kind="entity",
-                public_id=locked.public_id,
-                name=to,
-                entity=locked.public_id,
+                locked,
                 by=by,
                 before=before,
                 after=to,
@@ -107,7 +104,7 @@ def rename_place(place: Collection | Container, *, to: str, by: Caller) -> Colle
     else:
         check_may_own(by, place)
     to = folded(to.strip())
-    check_name(to, _kind(place))
+    check_name(to, kind_of(place))
     done: list[Collection | Container] = []
     try:
         in_transaction(lambda: done.append(_rename_place(place, to=to, by=by)))
@@ -128,23 +125,11 @@ def _rename_place(place: Collection | Container, *, to: str, by: Caller) -> Coll
     locked.name = to
     locked.save(update_fields=["name"])
     former_names.keep(locked, before=before)
-    kind = _kind(locked)
-    entity = locked.entity if isinstance(locked, Collection) else locked.collection.entity
     detail: dict[str, Any] = {}
     if isinstance(locked, Collection):
-        bound = Token.objects.filter(entity=entity, collection=before)
+        bound = Token.objects.filter(entity=locked.entity, collection=before)
         detail["tokens"] = bound.update(collection=to)
-    trail.record(
-        f"{kind}.renamed",
-        kind=kind,
-        public_id=locked.public_id,
-        name=str(locked),
-        entity=entity.public_id,
-        by=by,
-        before=before,
-        after=to,
-        **detail,
-    )
+    recording.record(f"{kind_of(locked)}.renamed", locked, by=by, before=before, after=to, **detail)
     return locked
 
 
@@ -205,18 +190,15 @@ def _check_nothing_frozen(place: Collection | Container) -> None:
         )
 
 
-def _kind(place: Collection | Container) -> str:
-    return type(place).__name__.lower()
-
-
 def _taken(place: Collection | Container, name: str) -> Conflict:
     return Conflict(
-        f"The name {name!r} is taken: another {_kind(place)} here is called so. Choose another one."
+        f"The name {name!r} is taken: another {kind_of(place)} here is called so. Choose another "
+        "one."
     )
 
 
 def _missing(place: Collection | Container) -> NotFound:
-    return NotFound(f"There is no such {_kind(place)}, or you may not see it.")
+    return NotFound(f"There is no such {kind_of(place)}, or you may not see it.")
 
 
 def release(name: str, *, by: Caller | None) -> None:
@@ -232,14 +214,7 @@ def release(name: str, *, by: Caller | None) -> None:
         entity = _release_former(name) or _release_retired(name)
         if entity is None:
             raise NotFound(f"There is no name {name!r} that is kept for nobody.")
-        trail.record(
-            "name.released",
-            kind="entity",
-            public_id=entity.public_id,
-            name=name,
-            entity=entity.public_id,
-            by=by,
-        )
+        recording.record("name.released", entity, by=by, name=name)
 
 
 def _release_former(name: str) -> Entity | None:

@@ -16,8 +16,7 @@ from django.utils import timezone
 
 from shub import retrying
 from shub.accounts.callers import NOBODY, Caller
-from shub.audit import trail
-from shub.containers import blobs, images, ledger, tagging
+from shub.containers import blobs, images, ledger, recording, tagging
 from shub.containers.admission import check_may_delete, check_may_remove, check_not_frozen
 from shub.containers.models import (
     Blob,
@@ -204,15 +203,7 @@ def take_out(image: Image, *, action: str, by: Caller, until: datetime | None = 
         )
     elif blob_id is not None:
         blobs.release(blob_id)
-    trail.record(
-        action,
-        kind="image",
-        public_id=image.public_id,
-        name=name,
-        entity=image.container.collection.entity.public_id,
-        by=by,
-        size=size,
-    )
+    recording.record(action, image, by=by, name=name, size=size)
 
 
 def _remove_place(place: Container | Collection, *, by: Caller) -> None:
@@ -226,17 +217,8 @@ def _remove_place(place: Container | Collection, *, by: Caller) -> None:
     now.removed_by = by.name
     now.kept_until = kept_until() or now.removed_at
     now.save(update_fields=["removed_at", "removed_by", "kept_until"])
-    kind = "collection" if isinstance(place, Collection) else "container"
-    entity = (place if isinstance(place, Collection) else place.collection).entity
-    trail.record(
-        f"{kind}.removed",
-        kind=kind,
-        public_id=place.public_id,
-        name=str(place),
-        entity=entity.public_id,
-        by=by,
-        images=_images_of(place).count(),
-    )
+    action = f"{recording.kind_of(place)}.removed"
+    recording.record(action, place, by=by, images=_images_of(place).count())
     ledger.balance_place(place)
 
 

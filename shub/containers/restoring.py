@@ -16,8 +16,7 @@ from django.db.models.functions import Coalesce, Now
 
 from shub.accounts.callers import NOBODY, Caller
 from shub.accounts.models import Entity
-from shub.audit import trail
-from shub.containers import blobs, former_names, images, ledger, tagging, usage
+from shub.containers import blobs, former_names, images, ledger, recording, tagging, usage
 from shub.containers.admission import check_not_frozen, check_writable
 from shub.containers.models import (
     Collection,
@@ -147,7 +146,7 @@ def _newest(rows: QuerySet[Any], most: int) -> list[Any]:
 def _told(row: Any) -> Removed:
     image = row if isinstance(row, RemovedImage) else None
     return Removed(
-        kind=_kind_of(row),
+        kind=recording.kind_of(row),
         public_id=row.public_id,
         name=str(row),
         images=1 if image else row.image_count,
@@ -239,7 +238,7 @@ def _restore_image(found: RemovedImage, *, by: Caller | None) -> RestoredImage:
         tags_taken=[tag for tag in wanted if tag not in meant],
     )
     _record("restored", found, by=by, tags_taken=len(outcome.tags_taken), image=image.public_id)
-    entity = _entity_of(found)
+    entity = recording.entity_of(found)
     usage.check_return(ledger.balance(entity.pk, [image.digest]), entity, by=by)
     return outcome
 
@@ -287,7 +286,7 @@ def _bring_place_back(place: Any, *, by: Caller | None) -> None:
     place.save(update_fields=["removed_at", "removed_by", "kept_until"])
     former_names.take_over(place)
     _record("restored", place, by=by)
-    usage.check_return(ledger.balance_place(place), _entity_of(place), by=by)
+    usage.check_return(ledger.balance_place(place), recording.entity_of(place), by=by)
 
 
 def _is_kept(row: Thing) -> bool:
@@ -297,7 +296,7 @@ def _is_kept(row: Thing) -> bool:
 
 def _count_before(thing: Thing) -> None:
     """What was counted before says what is new to the entity when the thing is back."""
-    ledger.usage_of(_entity_of(thing).pk)
+    ledger.usage_of(recording.entity_of(thing).pk)
 
 
 # ── for good ──
@@ -378,26 +377,5 @@ def _same(thing: Thing) -> QuerySet[Any]:
     return rows
 
 
-def _entity_of(thing: Thing) -> Entity:
-    if isinstance(thing, RemovedImage):
-        return thing.container.collection.entity
-    return thing.entity if isinstance(thing, Collection) else thing.collection.entity
-
-
-def _kind_of(thing: Thing) -> str:
-    if isinstance(thing, RemovedImage):
-        return IMAGE
-    return COLLECTION if isinstance(thing, Collection) else CONTAINER
-
-
 def _record(done: str, thing: Thing, *, by: Caller | None, **detail: Any) -> None:
-    kind = _kind_of(thing)
-    trail.record(
-        f"{kind}.{done}",
-        kind=kind,
-        public_id=thing.public_id,
-        name=str(thing),
-        entity=_entity_of(thing).public_id,
-        by=by,
-        **detail,
-    )
+    recording.record(f"{recording.kind_of(thing)}.{done}", thing, by=by, **detail)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from shub.accounts.callers import Caller
 from shub.audit import trail
 from shub.audit.models import Event
-from shub.containers import images, namespaces
+from shub.containers import images, namespaces, recording
 from shub.containers.admission import check_may_delete, check_not_frozen
 from shub.containers.models import Container, Image, PendingTag, Tag, TagMove
 from shub.containers.permissions import may_still_push
@@ -177,13 +177,11 @@ def _moved(
         moved_by=by.name,
         token=by.token_id,
     )
-    event = trail.event(
+    event = recording.event(
         action,
-        kind="container",
-        public_id=container.public_id,
-        name=f"{container}:{name}",
-        entity=container.collection.entity.public_id,
+        container,
         by=by,
+        name=f"{container}:{name}",
         arch=arch,
         before=before,
         after=after,
@@ -313,13 +311,11 @@ def move_pending(image: Image) -> None:
         try:
             move(container, pending.name, image, arch=pending.arch, by=by)
         except Conflict as refusal:
-            trail.record(
+            recording.record(
                 "tag.refused",
-                kind="container",
-                public_id=container.public_id,
-                name=f"{container}:{pending.name}",
-                entity=container.collection.entity.public_id,
+                container,
                 by=by,
+                name=f"{container}:{pending.name}",
                 reason=refusal.message,
             )
     image.pending_tags.all().delete()

@@ -13,8 +13,7 @@ from django.db import transaction
 from shub.accounts.administrators import check_administrator, check_sees_everything
 from shub.accounts.callers import Caller
 from shub.accounts.models import Entity
-from shub.audit import trail
-from shub.containers import ledger
+from shub.containers import ledger, recording
 from shub.containers.models import Charge, SiteUsage
 from shub.containers.permissions import may_push
 from shub.errors import Invalid, NotFound, OverQuota
@@ -283,14 +282,5 @@ def set_quota(*, name: str, quota: int | None, by: Caller | None) -> Entity:
             raise NotFound(f"There is no entity {name!r}.")
         before, entity.quota_bytes = entity.quota_bytes, quota
         entity.save(update_fields=["quota_bytes"])
-        trail.record(
-            "entity.quota",
-            kind="entity",
-            public_id=entity.public_id,
-            name=entity.name,
-            entity=entity.public_id,
-            by=by,
-            before=before,
-            after=quota,
-        )
+        recording.record("entity.quota", entity, by=by, before=before, after=quota)
     return entity

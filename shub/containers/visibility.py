@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from shub.accounts.callers import Caller
-from shub.audit import trail
+from shub.containers import recording
 from shub.containers.admission import check_may_manage
 from shub.containers.models import Collection, Container, Visibility
 from shub.errors import Invalid
@@ -27,18 +27,8 @@ def change(place: Collection | Container, *, to: str, by: Caller) -> None:
         if before == to:
             return
         place.save(update_fields=["visibility"])
-        entity = (place if isinstance(place, Collection) else place.collection).entity
-        kind = "collection" if isinstance(place, Collection) else "container"
-        trail.record(
-            f"{kind}.visibility",
-            kind=kind,
-            public_id=place.public_id,
-            name=str(place),
-            entity=entity.public_id,
-            by=by,
-            before=before,
-            after=to,
-        )
+        action = f"{recording.kind_of(place)}.visibility"
+        recording.record(action, place, by=by, before=before, after=to)
 
 
 def allowed(place: Collection | Container) -> list[str]:

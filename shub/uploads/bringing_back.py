@@ -19,8 +19,7 @@ from django.utils import timezone
 
 from shub import retrying
 from shub.accounts.callers import Caller
-from shub.audit import trail
-from shub.containers import blobs, images, ledger, restoring, usage
+from shub.containers import blobs, images, ledger, recording, restoring, usage
 from shub.containers.admission import check_may_delete, check_not_frozen, check_writable
 from shub.containers.models import Blob, Collection, Container, Image, PendingTag, Tag
 from shub.containers.permissions import Place, containers_pushable_by, may_push, may_still_push
@@ -270,12 +269,9 @@ def _find(public_id: str, *, by: Caller | None) -> Upload:
 
 def _record(done: str, upload: Upload, *, by: Caller | None, **detail: Any) -> None:
     """In the trail, beside the refusal."""
-    trail.record(
+    recording.record(
         f"upload.{done}",
-        kind="container",
-        public_id=upload.container.public_id,
-        name=str(upload.container),
-        entity=upload.container.collection.entity.public_id,
+        upload.container,
         by=by,
         push=upload.public_id,
         hash=f"sha256.{upload.digest}",

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from django.db import transaction
 
-from shub.audit import trail
+from shub.containers import recording
 from shub.containers.models import Image
 from shub.errors import Conflict, Unavailable
 from shub.storage import object_store
@@ -45,12 +45,9 @@ def abort(upload: Upload) -> bool:
 
 def write_refusal(upload: Upload) -> None:
     """Say in the trail what was refused, and why: where a pusher looks who has gone away."""
-    trail.record(
+    recording.record(
         "upload.refused",
-        kind="container",
-        public_id=upload.container.public_id,
-        name=str(upload.container),
-        entity=upload.container.collection.entity.public_id,
+        upload.container,
         by=upload.pusher,
         push=upload.public_id,
         hash=f"sha256.{upload.digest}",

@@ -17,7 +17,7 @@ from shub.containers import usage
 from shub.containers.images import pushable_image
 from shub.errors import Conflict, Invalid, OverQuota
 from shub.rows import first
-from shub.storage import NoSuchObject, Part, object_store
+from shub.storage import Part, object_store
 from shub.storage.keys import blob_key
 from shub.uploads import ending, joining, reserving, resuming
 from shub.uploads.models import Upload
@@ -25,6 +25,7 @@ from shub.uploads.parts import (
     BODY_PART_BYTES,
     LARGEST_PART,
     MOST_PARTS,
+    arrived_parts,
     check_all_parts,
     check_part,
     part_bytes_for,
@@ -222,14 +223,6 @@ def refused_upload(*, image_id: str, by: Caller, **which: str) -> Upload | None:
     if found is not None:
         request_ids.follow(found.public_id)
     return found
-
-
-def arrived_parts(upload: Upload) -> list[Part]:
-    """The parts that the store has; none where it no longer knows the upload."""
-    try:
-        return object_store().list_parts(upload.key, upload.store_id)
-    except NoSuchObject:
-        return []
 
 
 def check_single_size(upload: Upload, part: Part) -> None:

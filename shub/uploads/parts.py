@@ -1,11 +1,11 @@
-"""Parts: into how many slices an image is cut, and what a client may say of them."""
+"""Parts: into how many slices an image is cut, what a client may say of them, and which arrived."""
 
 from collections.abc import Sequence
 
 from django.conf import settings
 
 from shub.errors import Invalid
-from shub.storage import Part
+from shub.storage import NoSuchObject, Part, object_store
 from shub.uploads.models import Upload
 
 MIB = 1024**2
@@ -53,3 +53,19 @@ def check_all_parts(upload: Upload, parts: Sequence[Part]) -> list[Part]:
             f"The image has parts 1 to {upload.total_parts}; {len(parts)} were named. Push again."
         )
     return in_order
+
+
+# ── in the store ──
+def arrived_parts(upload: Upload) -> list[Part]:
+    """The parts that the store has; none where it no longer knows the upload."""
+    try:
+        return object_store().list_parts(upload.key, upload.store_id)
+    except NoSuchObject:
+        return []
+
+
+def all_parts(upload: Upload) -> list[Part]:
+    """The parts, where all have arrived whole; else none."""
+    arrived = arrived_parts(upload)
+    wanted = [(number, upload.size_of_part(number)) for number in range(1, upload.total_parts + 1)]
+    return arrived if [(part.number, part.size) for part in arrived] == wanted else []

@@ -17,9 +17,10 @@ from shub import request_ids
 from shub.accounts.callers import Caller
 from shub.containers.models import Image
 from shub.errors import Invalid, OverQuota
-from shub.storage import NoSuchObject, Part, object_store
+from shub.storage import Part
 from shub.uploads import ending, joining, reserving
 from shub.uploads.models import Upload
+from shub.uploads.parts import all_parts
 from shub.uploads.waiting import wait_for_verdict
 
 log = logging.getLogger(__name__)
@@ -57,16 +58,6 @@ def has_open(image: Image, *, by: Caller) -> bool:
 
 def _open(image: Image, *, by: Caller) -> QuerySet[Upload]:
     return image.uploads.filter(created_by=by.user, state=State.OPEN)
-
-
-def all_parts(upload: Upload) -> list[Part]:
-    """The parts, where all have arrived whole; else none."""
-    try:
-        parts = object_store().list_parts(upload.key, upload.store_id)
-    except NoSuchObject:
-        return []
-    wanted = [(number, upload.size_of_part(number)) for number in range(1, upload.total_parts + 1)]
-    return parts if [(part.number, part.size) for part in parts] == wanted else []
 
 
 def _hand_over(upload: Upload, parts: Sequence[Part], *, by: Caller) -> bool:

@@ -77,7 +77,8 @@ def fill() -> dict[str, Any]:
         "tag": "1.21",
         "digest": digest,
         "damaged digest": damage(),
-        "refused digest": refuse_upload(owner),
+        "refused digest": refuse_upload(owner, "5f" * 32, "condemned"),
+        "lost digest": refuse_upload(owner, "7b" * 32, "gone"),
         "removed container": removed["container"],
         "removed image": removed["image"],
         "user": reader.user.public_id,
@@ -144,13 +145,13 @@ def remove(owner: Any) -> dict[str, str]:
     return {"container": old.public_id, "image": image.public_id}
 
 
-def refuse_upload(owner: Any) -> str:
-    """An upload that was found to be other bytes, which are kept; the hash that was claimed."""
-    digest = "5f" * 32
+def refuse_upload(owner: Any, digest: str, blob_state: str) -> str:
+    """An upload that was found to be other bytes, which are kept while they are only condemned; the
+    hash that was claimed."""
     add_upload(
         owner,
         digest,
-        "condemned",
+        blob_state,
         state="refused",
         reason=f"The bytes that arrived do not have the SHA-256 {digest}. Push the image again.",
     )

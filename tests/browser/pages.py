@@ -145,6 +145,7 @@ PAGES = [
     Page("image"),
     Page("image", OWNER),
     Page("image", OWNER, parts={"digest": "refused digest"}, what="refused"),
+    Page("image", OWNER, parts={"digest": "lost digest"}, what="lost"),
     Page("image", parts={"digest": "damaged digest"}, what="damaged"),
     Page("entity-settings", OWNER),
     Page("collection-settings", OWNER),

@@ -21,28 +21,25 @@ from shub.containers.models import (
 )
 from shub.errors import NotFound, Unavailable
 from shub.operations.fsck.course import Course, Options
-from shub.operations.fsck.progress import Progress
 from shub.operations.fsck.running import run
+from shub.operations.progress_line import ProgressLine
 from shub.storage.keys import blob_key
 from shub.uploads import bringing_back, sweeps, totals, verification
 from shub.uploads.models import Upload
 from shub.uploads.sweeper import GO_ON
 from tests.crash_points.breaking import Scenario, Step
-from tests.crash_points.scenarios import (
+from tests.crash_points.scenarios.removals import prepare_place, remove_place
+from tests.crash_points.scenarios.steps import (
     NO_SIGNING,
     SCRIPT,
-    kept_once,
-    link,
     not_there,
-    prepare_place,
-    prepare_twice,
     pushed_again,
     refused,
-    remove_place,
     sweeping,
     there,
-    verify,
 )
+from tests.crash_points.scenarios.tags import link
+from tests.crash_points.scenarios.verification import kept_once, prepare_twice, verify
 from tests.crash_points.world import (
     LARGE,
     LATER,
@@ -318,7 +315,7 @@ def repair(world: World) -> None:
     """`fsck --repair --remove-unknown --read`: nobody else has this bucket. What this process has
     counted of everything is no matter of it."""
     options = Options(read=True, repair=True, remove_unknown=True, patience_seconds=0)
-    course = Course(options, Progress(None))
+    course = Course(options, ProgressLine(None))
     with mock.patch.object(totals, "add"):
         run(course)
 
@@ -327,7 +324,7 @@ def repaired(*codes: str) -> Step:
     """One more finds nothing but these."""
 
     def ends(world: World) -> None:
-        course = Course(Options(read=True, patience_seconds=0), Progress(None))
+        course = Course(Options(read=True, patience_seconds=0), ProgressLine(None))
         run(course)
         assert sorted(+course.found) == sorted(codes), course.kept
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shub.containers import fixity
-from shub.operations.fsck import contradictions, looking
+from shub.operations.fsck import looking
+from shub.operations.fsck.checks import rows
 from shub.storage import ObjectStore
 
 KILLS = pytest.StashKey[list[int]]()
@@ -61,5 +62,5 @@ def _as_scenarios_need_it(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     settings.VERIFY_WAIT_SECONDS = 0
     settings.UPLOAD_PART_BYTES = 1024**2
     monkeypatch.setattr(fixity, "LOOK_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(contradictions, "AGAIN_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(rows, "AGAIN_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(looking, "PAUSE_SECONDS", 0.0)

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 
 from shub.audit import trail
 from shub.containers import blobs, damage, ledger, tagging
+from shub.containers.ledger import recounting
 from shub.containers.models import Blob
 from shub.errors import Refusal
 from shub.operations.fsck import repairing
@@ -195,7 +196,7 @@ def the_ledger_is_only_looked_at(patch: pytest.MonkeyPatch) -> None:
     def recount(keys: Sequence[int]) -> int:
         return 0
 
-    patch.setattr(ledger, "recount", recount)
+    patch.setattr(recounting, "recount", recount)
 
 
 def fsck_marks_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from shub.containers import describing, downloads, freezing
-from shub.containers.models import Collection, Container, Tag
+from shub.containers.models import Blob, Collection, Container, Tag
 from shub.storage import ObjectStore
 from shub.uploads.models import Upload
 from tests.factories import Person, make_collection, make_container
 from tests.rows import make_image
 from tests.sif_files import sif_bytes
 from tests.web.reading import forms_of, text_of
-from tests.wire import fetch, send, wire
+from tests.wire import fetch, send, sweep, wire
 
 pytestmark = pytest.mark.django_db
 
@@ -282,6 +283,34 @@ def test_a_refused_upload_says_why_to_those_who_push_there_and_nothing_to_others
     for visitor in (Client(), otto.browser):
         assert visitor.get(address).status_code == 404
         assert "other bytes" not in text_of(visitor.get(PAGE))
+
+
+def test_a_refused_image_is_verified_again_from_its_own_page_while_its_bytes_are_kept(
+    gcc: Container, mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    settings.VERIFY_WAIT_SECONDS = 0
+    settings.CONDEMNED_KEEP_DAYS = 7
+    script = b"#!/bin/sh\n" * 100
+    image = wire(mara).announce("mara/tools/gcc", script)
+    assert send(wire(mara).begin_single(image["id"], script), script).status == 200
+    wire(mara).complete_single(image["id"])
+    sweep()
+    address = f"{PAGE}/-/images/{image['hash']}"
+    shown = mara.browser.get(address)
+    assert "Its bytes are kept." in text_of(shown)
+    (again,) = forms_of(shown)
+    assert again == f"{PAGE}/-/removed/{Upload.objects.get().public_id}/restore"
+
+    mara.browser.post(again)
+    assert "being verified" in text_of(mara.browser.get(address))
+    sweep()
+    assert forms_of(mara.browser.get(address)) == [again]
+
+    Blob.objects.update(kept_until=Now())
+    shown = mara.browser.get(address)
+    assert forms_of(shown) == []
+    assert "only another push brings it" in text_of(shown)
+    assert "Its bytes are kept." not in text_of(shown)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from shub.operations.backup.folder import (
     folder_to_disk,
     pieces_of,
 )
-from shub.operations.backup.progress import Progress
+from shub.operations.progress_line import ProgressLine
 from shub.storage import NoSuchObject, ObjectStore, Part
 
 Item = TypeVar("Item")
@@ -35,7 +35,9 @@ MOST_PARTS = 10_000
 class Copying:
     """Copies between one store and one folder, several objects at a time."""
 
-    def __init__(self, store: ObjectStore, folder: Folder, progress: Progress, jobs: int) -> None:
+    def __init__(
+        self, store: ObjectStore, folder: Folder, progress: ProgressLine, jobs: int
+    ) -> None:
         self._store, self._folder, self._progress, self._jobs = store, folder, progress, jobs
         self._stopping, self._lock = Event(), Lock()
         self.copied = 0
@@ -56,7 +58,7 @@ class Copying:
                 saved.append(kept)
             elif one.proven:
                 missing.append(kept)
-            self._progress.object_done()
+            self._progress.advance(objects=1)
 
         self._each(wanted, copy)
         return sorted(saved, key=_by_key), sorted(missing, key=_by_key)
@@ -77,8 +79,7 @@ class Copying:
                 if not self._patiently(self._is_stored, kept):
                     refused.append(kept)
                     return
-            self._progress.bytes_came(kept.size)
-            self._progress.object_done()
+            self._progress.advance(kept.size, objects=1)
 
         self._each(objects, copy)
         return sorted(damaged, key=_by_key), sorted(refused, key=_by_key)
@@ -134,7 +135,7 @@ class Copying:
         if reread and digest_of(self._folder.path_of(kept.key)) != kept.digest:
             self._folder.path_of(kept.key).unlink()
             return False
-        self._progress.bytes_came(kept.size)
+        self._progress.advance(kept.size)
         return True
 
     def _fetch(self, kept: Kept) -> bool:
@@ -168,14 +169,14 @@ class Copying:
             for piece in pieces_of(part):
                 summed.update(piece)
                 size += len(piece)
-        self._progress.bytes_came(size)
+        self._progress.advance(size)
         with part.open("ab") as file, self._store.read(kept.key, start=size) as pieces:
             part.chmod(0o600)
             for piece in pieces:
                 self._check_not_stopped()
                 file.write(piece)
                 summed.update(piece)
-                self._progress.bytes_came(len(piece))
+                self._progress.advance(len(piece))
             file.flush()
             os.fsync(file.fileno())
         return summed.hexdigest()

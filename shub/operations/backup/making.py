@@ -23,8 +23,8 @@ from shub.operations.backup import database, programs
 from shub.operations.backup.copying import Copying
 from shub.operations.backup.failures import NotDone
 from shub.operations.backup.folder import Folder, Kept, Manifest, Point, digest_of
-from shub.operations.backup.progress import Progress
 from shub.operations.figures import in_units
+from shub.operations.progress_line import ProgressLine
 from shub.storage import object_store
 
 log = logging.getLogger(__name__)
@@ -97,10 +97,11 @@ def _make(
         wanted, migrations, counts = moment.wanted(), moment.migrations(), moment.counts()
     say(f"The database is dumped: {in_units(point.dump.stat().st_size)}.")
     size = sum(each.kept.size for each in wanted)
-    progress = Progress(out, objects=len(wanted), size=size, what="Objects")
+    progress = ProgressLine(out)
+    progress.begin("Objects", size, in_bytes=True, objects=len(wanted))
     copying = Copying(object_store(), folder, progress, options.jobs)
     saved, missing = copying.out(wanted, reread=options.reread)
-    progress.end()
+    progress.finish()
     manifest = Manifest(
         registry=settings.PUBLIC_URL,
         version=shub.__version__,

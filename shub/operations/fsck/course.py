@@ -13,7 +13,7 @@ from django.utils import timezone
 from shub.errors import Unavailable
 from shub.operations.fsck.failures import NotFinished
 from shub.operations.fsck.findings import Finding
-from shub.operations.fsck.progress import Progress
+from shub.operations.progress_line import ProgressLine
 from shub.storage import Listed, object_store
 
 Answer = TypeVar("Answer")
@@ -44,7 +44,7 @@ class Course:
     """One examination, from its begin on, however often it is stopped and gone on with."""
 
     options: Options
-    progress: Progress
+    progress: ProgressLine
     tell: Callable[[Finding], None] = lambda finding: None
     remember: Callable[["Course"], None] = lambda course: None
     began_at: datetime = field(default_factory=timezone.now)

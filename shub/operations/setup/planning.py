@@ -1,7 +1,6 @@
 """What a run would write, from what is there, what flags say and what a person answers."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -13,7 +12,7 @@ from shub.operations.setup import choices, env_file, hosts, known, signing_in, w
 from shub.operations.setup.asking import Asker, Nobody
 from shub.operations.setup.choices import Choices
 from shub.operations.setup.failures import Refused, Unanswered
-from shub.operations.setup.plans import Plan, Request
+from shub.operations.setup.plans import Plan, Request, read_file
 from shub.operations.setup.serving import CA, Serving
 from shub.operations.setup.writing import ENV, Deployment
 
@@ -376,15 +375,6 @@ def check_password(password: str) -> None:
         validate_password(password)
     except ValidationError as error:
         raise Refused(f"The administrator's password: {' '.join(error.messages)}") from None
-
-
-def read_file(path: Path, flag: str) -> str:
-    """The text of a file that a flag names."""
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise Refused(f"{flag}: {path}: {reason}.") from None
 
 
 def compose_of(extra: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shub.operations.setup.choices import Choices
+from shub.operations.setup.failures import Refused
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,12 @@ class Plan:
     after: list[str] = field(default_factory=list)
     ways: list[str] = field(default_factory=list)
     first: bool = False
+
+
+def read_file(path: Path, flag: str) -> str:
+    """The text of a file that a flag names; Refused where it cannot be read."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise Refused(f"{flag}: {path}: {reason}.") from None

@@ -7,7 +7,7 @@ from shub.operations.setup.asking import Asker
 from shub.operations.setup.certificates import Pair
 from shub.operations.setup.choices import Choices
 from shub.operations.setup.failures import Refused
-from shub.operations.setup.plans import Plan, Request
+from shub.operations.setup.plans import Plan, Request, read_file
 from shub.operations.setup.writing import CA_KEY, Deployment
 
 TLS = "tls"
@@ -81,7 +81,7 @@ class Serving:
     def _authority(self) -> str:
         """The PEM of the private authority that signed the site's certificate; empty: none did."""
         if self.request.authority:
-            text = _text(self.request.authority, "--ca")
+            text = read_file(self.request.authority, "--ca")
             self._put_file(CA, text)
             return text
         if self.before.tls == "private-ca":
@@ -116,8 +116,8 @@ class Serving:
             if not certificate or not key:
                 return
         judged = certificates.judge(
-            _text(certificate, flags[0]),
-            _text(key, flags[1]),
+            read_file(certificate, flags[0]),
+            read_file(key, flags[1]),
             hosts=hosts,
             authority=authority,
             flag=flags[0],
@@ -234,11 +234,3 @@ class Serving:
     def _put_file(self, name: str, text: str) -> None:
         if self._file(name) != text:
             self.plan.files[name] = text
-
-
-def _text(path: Path, flag: str) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise Refused(f"{flag}: {path}: {reason}.") from None

@@ -17,7 +17,7 @@ from shub.operations.backup.copying import Copying
 from shub.operations.backup.failures import NotDone
 from shub.operations.backup.folder import Folder, Kept
 from shub.operations.backup.making import Made, Options
-from shub.operations.backup.progress import Progress
+from shub.operations.progress_line import ProgressLine
 from shub.storage import ObjectStore, Part, StoredObject
 from shub.storage.keys import blob_key
 from shub.storage.memory import MemoryStore
@@ -185,8 +185,7 @@ def test_a_store_that_does_not_give_back_what_it_was_sent_is_found_out(tmp_path:
     folder.path_of(kept.key).parent.mkdir()
     folder.path_of(kept.key).write_bytes(CONTENTS[0])
     for store, expected in ((MemoryStore(), ([], [])), (Forgetful(), ([], [kept]))):
-        progress = Progress(io.StringIO(), objects=1, size=kept.size, what="Objects")
-        assert Copying(store, folder, progress, 1).back([kept]) == expected
+        assert Copying(store, folder, ProgressLine(None), 1).back([kept]) == expected
 
 
 @pytest.fixture
@@ -233,24 +232,3 @@ def test_a_password_stands_in_no_command_line() -> None:
         *("host=db", "port=5433", "user=shub", "dbname=registry"),
         *("sslmode=require", "connect_timeout=10"),
     }
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_gets_one_line_that_changes_and_a_pipe_gets_plain_ones(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("shub.operations.backup.progress.LINE_SECONDS", 0)
-    monkeypatch.setattr("shub.operations.backup.progress.TERMINAL_SECONDS", 0)
-    for out in (Terminal(), io.StringIO()):
-        progress = Progress(out, objects=2, size=4000, what="Objects")
-        progress.bytes_came(1000)
-        progress.object_done()
-        progress.end()
-        said = out.getvalue()
-        assert "25%, 1 of 2 objects, 1 kB of 4 kB" in said
-        assert ("\r" in said) is ("[######" in said) is out.isatty()
-        assert said.endswith("\n")

@@ -23,11 +23,13 @@ from shub.containers import fixity, ledger, pausing
 from shub.containers.models import Blob, EntityUsage, Image, RemovedImage, SiteUsage, Tag
 from shub.errors import Unavailable
 from shub.operations.ending import raises_on_signal
-from shub.operations.fsck import contradictions, looking, objects, rereading
+from shub.operations.fsck import looking
+from shub.operations.fsck.checks import bytes as reading
+from shub.operations.fsck.checks import objects, rows
 from shub.operations.fsck.course import Course, Options
 from shub.operations.fsck.kinds import KINDS
-from shub.operations.fsck.progress import Progress
 from shub.operations.management.commands import fsck as command
+from shub.operations.progress_line import ProgressLine
 from shub.storage import Listed, ObjectStore, object_store, replace_object_store
 from shub.storage.keys import blob_key
 from shub.uploads import beats
@@ -49,7 +51,7 @@ UNKNOWN = blob_key("ab" * 32, "0" * 24)
 def _no_waiting(settings: Any, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.VERIFY_WAIT_SECONDS = 0
     monkeypatch.setattr(fixity, "LOOK_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(contradictions, "AGAIN_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(rows, "AGAIN_AFTER_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -295,7 +297,8 @@ def test_parts_that_no_row_knows_are_dropped_once_they_are_old(
     assert summary["counted"]["young uploads in parts that no row knows"] == 1
     assert len(open_parts(object_store())) == 1
     monkeypatch.setattr(
-        "shub.operations.fsck.parts.idle_since", lambda: timezone.now() + timedelta(minutes=1)
+        "shub.operations.fsck.checks.parts.idle_since",
+        lambda: timezone.now() + timedelta(minutes=1),
     )
     assert kinds(fsck()[1]) == ["unknown-parts"]
     assert fsck("--repair")[0] == 0
@@ -550,7 +553,7 @@ def test_one_that_is_stopped_goes_on_where_it_was(
         wire(mara).push("mara/tools/more", sif_bytes(seed=seed))
     remove(pushed.key)
     overwrite(blob_of(TWO).key, flipped(TWO))
-    file, real, read = tmp_path / "state", rereading._try, []
+    file, real, read = tmp_path / "state", reading._try, []
 
     def stopped_after_three(blob: Blob, *more: Any) -> Any:
         read.append(blob.pk)
@@ -559,7 +562,7 @@ def test_one_that_is_stopped_goes_on_where_it_was(
             os.kill(os.getpid(), signal.SIGTERM)
         return found
 
-    monkeypatch.setattr(rereading, "_try", stopped_after_three)
+    monkeypatch.setattr(reading, "_try", stopped_after_three)
     status, findings, summary = fsck("--read", "--state", str(file))
     assert (status, summary["trouble"]) == (2, "ended by SIGTERM.")
     assert "missing-object" in kinds(findings)
@@ -634,26 +637,11 @@ def test_rows_and_objects_are_compared_some_thousand_at_a_time(
         ],
         batch_size=2000,
     )
-    course = Course(Options(), Progress(None))
+    course = Course(Options(), ProgressLine(None))
     with replace_object_store(Many(keys)), django_assert_max_num_queries(8):  # type: ignore[type-var]
         objects.check(course)
     assert (course.found.total(), course.counted["objects"]) == (0, 12_000)
     assert course.counted["rows"] == 12_000
-
-
-def test_a_bar_says_rate_and_time_left() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    out = Terminal()
-    progress = Progress(out)
-    progress.begin("Bytes", 10 * 1024**2, in_bytes=True)
-    progress._said_at -= 1
-    progress._begun -= 10
-    progress.advance(5 * 1024**2)
-    assert "Bytes: [############............]  50%" in out.getvalue()
-    assert "10 s left" in out.getvalue() or "9 s left" in out.getvalue()
 
 
 def test_a_signal_ends_it_at_once() -> None:

@@ -15,8 +15,9 @@ from shub.containers import blobs, namespaces, pausing, refs, removal
 from shub.containers.models import Blob, Container
 from shub.errors import OverQuota, Unavailable
 from shub.storage import ObjectStore
-from shub.uploads import multipart, room, sweeps, waiting
+from shub.uploads import room, sweeps, waiting
 from shub.uploads.models import Upload
+from shub.uploads.parts import arrived_parts
 from tests.factories import Person
 from tests.sif_files import sif_bytes
 from tests.stored import stored_keys
@@ -57,7 +58,7 @@ def second_copy(client: Wire) -> Upload:
     sweep()
     # Complete the one that was left.
     upload = Upload.objects.earliest("id")
-    parts = multipart.arrived_parts(upload)
+    parts = arrived_parts(upload)
     named = [{"partNumber": part.number, "token": part.etag} for part in parts]
     body = {"uploadID": upload.public_id, "completedParts": named}
     answer = client.put(f"/v2/imagefile/{image['id']}/_multipart_complete", body)

@@ -11,8 +11,9 @@ from shub.containers import granting
 from shub.containers.models import Image, Role
 from shub.storage import ObjectStore
 from shub.storage.s3 import S3Store
-from shub.uploads import multipart, resuming
+from shub.uploads import resuming
 from shub.uploads.models import Upload
+from shub.uploads.parts import arrived_parts
 from tests.factories import Person
 from tests.protocol.library.test_queries import counted
 from tests.sif_files import sif_bytes
@@ -176,7 +177,7 @@ def test_what_was_left_is_dropped_at_once_when_its_image_is_begun_anew(
     new = client.begin_parts(image["id"], len(CONTENT))["uploadID"]
     upload.refresh_from_db()
     assert upload.state == "aborted"
-    assert multipart.arrived_parts(upload) == []
+    assert arrived_parts(upload) == []
     assert [each.key for each in open_parts(store)] == [Upload.objects.get(public_id=new).key]
 
 

@@ -16,8 +16,9 @@ from shub.containers.models import Blob, Collection, Container, Image, RemovedIm
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, availability
 from shub.storage.s3 import S3Store
-from shub.uploads import joining, multipart, sweeps, verification
+from shub.uploads import joining, sweeps, verification
 from shub.uploads.models import Upload
+from shub.uploads.parts import arrived_parts
 from tests.factories import Person
 from tests.sif_files import sif_bytes
 from tests.stored import stored_keys
@@ -45,7 +46,7 @@ def sent(client: Wire, seed: int) -> Upload:
 def waiting(client: Wire, seed: int) -> Upload:
     """An upload that waits to be verified."""
     upload = sent(client, seed)
-    joining.start_joining(upload, multipart.arrived_parts(upload))
+    joining.start_joining(upload, arrived_parts(upload))
     joining.join(upload)
     return upload
 
@@ -171,7 +172,7 @@ def test_a_joining_that_fails_says_why_and_another_is_gone_on_with(
 ) -> None:
     bad, good = sent(wire(mara), 1), sent(wire(mara), 2)
     for upload in (bad, good):
-        joining.start_joining(upload, multipart.arrived_parts(upload))
+        joining.start_joining(upload, arrived_parts(upload))
     old = timezone.now() - LONG_AGO
     Upload.objects.update(active_at=old)
     with monkeypatch.context() as changed:

@@ -12,6 +12,7 @@ from shub.storage import ObjectStore, Part, object_store, replace_object_store
 from shub.storage.keys import blob_key
 from shub.uploads import joining, multipart, sweeps, verification
 from shub.uploads.models import Upload
+from shub.uploads.parts import arrived_parts
 from tests.factories import Person
 from tests.sif_files import sif_bytes
 from tests.stored import open_parts, stored_keys
@@ -42,7 +43,7 @@ def sent(mara: Person) -> Upload:
 def test_a_joining_that_was_killed_before_the_store_heard_of_it_is_gone_on_with(
     sent: Upload,
 ) -> None:
-    joining.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, arrived_parts(sent))
     age(sent)
     sweep()
     settle()
@@ -53,7 +54,7 @@ def test_a_joining_that_was_killed_before_the_store_heard_of_it_is_gone_on_with(
 def test_a_joining_that_was_killed_after_the_store_had_joined_is_gone_on_with(
     sent: Upload,
 ) -> None:
-    parts = multipart.arrived_parts(sent)
+    parts = arrived_parts(sent)
     joining.start_joining(sent, parts)
     object_store().finish_parts(sent.key, sent.store_id, parts)
     age(sent)
@@ -64,7 +65,7 @@ def test_a_joining_that_was_killed_after_the_store_had_joined_is_gone_on_with(
 
 
 def test_an_object_whose_joining_was_gone_on_with_is_not_read_at_once(sent: Upload) -> None:
-    joining.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, arrived_parts(sent))
     age(sent)
     sweeps.resume_joining()
     sent.refresh_from_db()
@@ -73,7 +74,7 @@ def test_an_object_whose_joining_was_gone_on_with_is_not_read_at_once(sent: Uplo
 
 
 def test_two_sweeps_never_go_on_with_the_same_joining(sent: Upload) -> None:
-    joining.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, arrived_parts(sent))
     age(sent)
     sent.refresh_from_db()
     assert joining.take_up_joining(sent)
@@ -81,7 +82,7 @@ def test_two_sweeps_never_go_on_with_the_same_joining(sent: Upload) -> None:
 
 
 def test_a_joining_whose_parts_are_gone_is_refused_with_the_reason(sent: Upload) -> None:
-    joining.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, arrived_parts(sent))
     object_store().abort_parts(sent.key, sent.store_id)
     age(sent)
     sweep()
@@ -90,7 +91,7 @@ def test_a_joining_whose_parts_are_gone_is_refused_with_the_reason(sent: Upload)
 
 
 def test_a_fresh_joining_is_left_to_the_request_that_does_it(sent: Upload) -> None:
-    joining.start_joining(sent, multipart.arrived_parts(sent))
+    joining.start_joining(sent, arrived_parts(sent))
     sweeps.resume_joining()
     sent.refresh_from_db()
     assert sent.state == "joining"
@@ -181,7 +182,7 @@ def test_an_upload_that_is_in_use_does_not_expire(sent: Upload) -> None:
     sweep()
     sent.refresh_from_db()
     assert sent.state == "open"
-    assert len(multipart.arrived_parts(sent)) == 1
+    assert len(arrived_parts(sent)) == 1
 
 
 def test_parts_that_no_row_knows_are_dropped_once_they_are_old(
@@ -211,7 +212,7 @@ def test_parts_of_an_open_upload_are_never_taken_for_unknown(
 ) -> None:
     monkeypatch.setattr(sweeps, "idle_since", lambda: timezone.now() + timedelta(hours=1))
     assert sweeps.drop_unknown_parts() == 0
-    assert len(multipart.arrived_parts(sent)) == 1
+    assert len(arrived_parts(sent)) == 1
 
 
 @pytest.mark.rows_by_hand
@@ -331,7 +332,7 @@ def test_a_part_may_come_late_in_a_slow_upload(sent: Upload, mara: Person) -> No
 
 def hand_over(upload: Upload) -> None:
     """Join what was sent, as `_complete` does."""
-    parts: list[Part] = multipart.arrived_parts(upload)
+    parts: list[Part] = arrived_parts(upload)
     joining.start_joining(upload, parts)
     joining.join(upload)
     assert upload.state == "verifying"

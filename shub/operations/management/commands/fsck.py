@@ -17,8 +17,8 @@ from shub.operations.fsck.course import MOST_KEPT, Course, Options
 from shub.operations.fsck.failures import Ended, NotFinished
 from shub.operations.fsck.findings import Finding
 from shub.operations.fsck.memory import Memory
-from shub.operations.fsck.progress import Progress
 from shub.operations.fsck.running import run
+from shub.operations.progress_line import ProgressLine
 
 CLEAN, FOUND, NOT_FINISHED = 0, 1, 2
 
@@ -127,7 +127,7 @@ class Command(BaseCommand):
             newest=given["newest"] or 0,
             patience_seconds=given["patience"],
         )
-        course = Course(options, Progress(sys.stderr))
+        course = Course(options, ProgressLine(sys.stderr))
         if given["json"]:
             course.tell = lambda finding: self._line(finding.as_json())
         return course

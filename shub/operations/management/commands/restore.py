@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from shub.errors import Unavailable
 from shub.operations.backup.arguments import add_jobs, add_programs
-from shub.operations.backup.bringing_back import Options, bring_back
 from shub.operations.backup.failures import NotDone, ended
+from shub.operations.backup.rebuilding import Options, rebuild
 from shub.operations.ending import raises_on_signal
 
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with raises_on_signal(ended):
             try:
-                back = bring_back(
+                back = rebuild(
                     options["folder"],
                     out=sys.stderr,
                     say=self.stdout.write,

@@ -1,4 +1,4 @@
-"""Contradictions: rows that cannot all be true.
+"""Rows against rows: those that cannot all be true.
 
 Each is one statement, so what it sees is of one moment; what it finds is asked for once more after
 a pause, since some acts take two transactions.

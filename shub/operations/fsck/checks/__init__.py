@@ -1,9 +1,10 @@
-"""All checks, in the order in which they are made."""
+"""All checks, in the order in which they are made. A check's module has the name of the check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shub.operations.fsck import charges, contradictions, objects, parts, rereading
+from shub.operations.fsck.checks import bytes as reading
+from shub.operations.fsck.checks import ledger, objects, parts, rows
 from shub.operations.fsck.course import Course
 
 
@@ -18,7 +19,7 @@ class Check:
 CHECKS = (
     Check("objects", objects.check),
     Check("parts", parts.check),
-    Check("rows", contradictions.check),
-    Check("ledger", charges.check),
-    Check("bytes", rereading.check),
+    Check("rows", rows.check),
+    Check("ledger", ledger.check),
+    Check("bytes", reading.check),
 )

@@ -1,4 +1,4 @@
-"""Rereading: every byte of the proven blobs, those first that were not read for the longest.
+"""Bytes: all of the proven blobs, those first that were not read for the longest.
 
 What was read right says so on its row (`read_at`): that is the memory by which the next run, the
 sweep, or another machine goes on.

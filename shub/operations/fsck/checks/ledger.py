@@ -1,4 +1,4 @@
-"""Charges: whether the ledger says what entities and the site have."""
+"""The ledger: whether it says what entities and the site have."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Bringing back: the objects first, then the rows that name them, then what fits a new place."""
+"""Rebuilding: the objects first, then the rows that name them, then what fits a new place."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from shub.operations.backup import database, programs
 from shub.operations.backup.copying import Copying
 from shub.operations.backup.failures import NotDone
 from shub.operations.backup.folder import Folder, Kept, Manifest, Point
-from shub.operations.backup.progress import Progress
+from shub.operations.progress_line import ProgressLine
 from shub.storage import object_store
 from shub.uploads.models import Upload
 
@@ -30,7 +30,7 @@ State = Blob.State
 
 @dataclass(frozen=True)
 class Options:
-    """How a point is brought back."""
+    """How a server is rebuilt."""
 
     point: str = ""
     """Its name; the newest where it is empty."""
@@ -43,7 +43,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class BroughtBack:
+class Rebuilt:
     """What is there again."""
 
     point: Point
@@ -53,7 +53,7 @@ class BroughtBack:
     """Keys of the objects without which it was brought back."""
 
 
-def bring_back(path: Path, *, out: TextIO, say: Say, options: Options) -> BroughtBack:
+def rebuild(path: Path, *, out: TextIO, say: Say, options: Options) -> Rebuilt:
     """Make an empty server what the point is: its objects, then its rows.
 
     NotDone, with the database as it was, where the server holds something, the point is of a newer
@@ -67,10 +67,12 @@ def bring_back(path: Path, *, out: TextIO, say: Say, options: Options) -> Brough
         fitting = _check(point, manifest, options)
         object_store().make_bucket()
         objects = point.objects()
-        progress = Progress(out, objects=len(objects), size=manifest.objects_bytes, what="Objects")
+        progress = ProgressLine(out)
+        size = manifest.objects_bytes
+        progress.begin("Objects", size, in_bytes=True, objects=len(objects))
         copying = Copying(object_store(), folder, progress, options.jobs)
         damaged, refused = copying.back(objects)
-        progress.end()
+        progress.finish()
         lost = _lost(folder, manifest, damaged, refused, options)
         _replace(fitting, point)
     say("The database is loaded.")
@@ -79,7 +81,7 @@ def bring_back(path: Path, *, out: TextIO, say: Say, options: Options) -> Brough
     except migrating.NotMigrated as error:
         raise NotDone(str(error)) from error
     settle(point, lost)
-    return BroughtBack(point, manifest, copying.copied, lost)
+    return Rebuilt(point, manifest, copying.copied, lost)
 
 
 def _check(point: Point, manifest: Manifest, options: Options) -> programs.Programs:
