@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from shub.audit.models import Event
-from shub.containers import blobs, damage, fixity, refs, removal, restoring
+from shub.containers import blobs, damage, dropping, fixity, refs, removal, restoring
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, object_store
@@ -136,6 +136,24 @@ def test_one_whose_claim_is_anothers_writes_nothing(
     assert fixity.read(mine, lambda: False) == "stopped"
     assert state(pushed) == "proven"
     assert pushed.retry_at == later
+
+
+def test_what_is_removed_while_it_is_read_is_not_marked_and_its_bytes_go(
+    mara: Person, pushed: Blob, settings: Any
+) -> None:
+    settings.REMOVED_KEEP_DAYS = 0
+    overwrite(pushed.key, flipped(ONE))
+    mine = fixity.claim_next()
+    assert mine is not None
+    removal.remove_image(refs.parse(f"{PATH}:1.0"), arch="", by=mara.caller)
+    dropping.drop_images()
+    assert state(pushed) == "condemned"
+    fixity.read(mine, lambda: False)
+    assert (state(pushed), pushed.damaged_at) == ("condemned", None)
+    assert not Event.objects.filter(action="image.damaged").exists()
+    sweep()
+    assert state(pushed) == "gone"
+    assert stored_keys(object_store()) == []
 
 
 def test_the_sweep_reads_what_is_due(pushed: Blob) -> None:

@@ -12,10 +12,21 @@ from django.utils import timezone
 
 from shub.accounts.models import Entity
 from shub.audit.models import Event as TrailEvent
-from shub.containers import announcing, ledger, namespaces, refs, removal, restoring, usage
+from shub.containers import (
+    announcing,
+    blobs,
+    dropping,
+    ledger,
+    namespaces,
+    refs,
+    removal,
+    restoring,
+    usage,
+)
 from shub.containers.models import Charge, EntityUsage, Image, RemovedImage, SiteUsage
 from shub.errors import Conflict, OverQuota
 from shub.storage import ObjectStore
+from shub.storage.s3 import S3Store
 from shub.uploads import multipart, reserving, sweeps, verification
 from shub.uploads.models import Upload
 from tests.at_once import outcomes
@@ -410,6 +421,50 @@ def test_who_says_that_bytes_which_are_paid_for_have_more_than_they_have_needs_r
             multipart.begin(image_id=image, size=size, kind=Upload.Kind.MULTIPART, by=mara.client)
     multipart.begin(image_id=image, size=SIZE, kind=Upload.Kind.MULTIPART, by=mara.client)
     assert Upload.objects.filter(state="open").count() == 1
+
+
+def test_stored_bytes_are_paid_by_their_own_size_whatever_is_announced_of_them(
+    mara: Person,
+) -> None:
+    image = wire(mara).push(PATH, CONTENT)["id"]
+    for size in (1, 3 * SIZE):
+        upload = multipart.begin(image_id=image, size=size, kind=Upload.Kind.SINGLE, by=mara.client)
+        assert (paid(mara), of_the_site()) == ((SIZE, 0), (SIZE, size))
+        multipart.abort(image_id=image, upload_id=upload.public_id, by=mara.client)
+    assert (paid(mara), of_the_site()) == ((SIZE, 0), (SIZE, 0))
+
+
+def test_what_was_promised_before_the_quota_was_made_smaller_is_not_begun_once_more(
+    mara: Person, store: ObjectStore
+) -> None:
+    first = begin(PATH, CONTENT, mara)
+    give(mara, SIZE - 1)
+    with pytest.raises(OverQuota, match=f"quota of mara is {SIZE - 1} bytes"):
+        begin(PATH, CONTENT, mara)
+    assert list(Upload.objects.all()) == [first]
+    assert len(open_parts(store)) == 1
+
+
+def test_two_sweeps_that_remove_the_same_bytes_free_the_sites_room_once(
+    mara: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire(mara).push("mara/tools/other", sif_bytes(seed=2))
+    wire(mara).push(PATH, CONTENT)
+    remove(PATH, CONTENT, mara)
+    RemovedImage.objects.update(kept_until=timezone.now())
+    dropping.drop_images()
+    (condemned,) = blobs.to_collect()
+    real = S3Store.remove
+
+    def and_so_does_another(store: S3Store, keys: Any) -> None:
+        monkeypatch.setattr(S3Store, "remove", real)
+        assert blobs.collect_all([condemned]) == 1
+        real(store, keys)
+
+    monkeypatch.setattr(S3Store, "remove", and_so_does_another)
+    blobs.collect(condemned)
+    condemned.refresh_from_db()
+    assert (condemned.state, of_the_site()) == ("gone", (SIZE, 0))
 
 
 def test_an_image_that_is_removed_while_an_upload_of_it_begins_leaves_nothing_in_the_store(
