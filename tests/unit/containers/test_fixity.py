@@ -410,6 +410,25 @@ def test_a_push_elsewhere_mends_all_that_share_the_bytes_and_says_nothing_of_the
     assert {event.actor for event in healed} == {""}
 
 
+def test_a_tag_that_waits_for_a_damaged_image_moves_when_another_push_mends_it(
+    mara: Person, otto: Person, pushed: Blob
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    client = wire(mara)
+    image = client.announce(PATH, ONE)
+    assert send(client.begin_single(image["id"], ONE), ONE).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    assert client.tag(image["container"], image["id"], "2.0").status == 200
+    assert pull(mara, f"{PATH}:2.0").status != 303
+    # Another sweep has just begun with hers.
+    ahead = timezone.now() + timedelta(hours=1)
+    Upload.objects.filter(state="verifying").update(lease="another's", leased_until=ahead)
+    wire(otto).push("otto/mine/gcc", ONE)
+    assert Upload.objects.filter(state="verifying").count() == 1
+    assert pull(mara, f"{PATH}:2.0").status == 303
+
+
 def test_a_push_of_other_bytes_mends_nothing(mara: Person, pushed: Blob) -> None:
     overwrite(pushed.key, flipped(ONE))
     read_next()
@@ -433,6 +452,7 @@ def test_a_duplicate_that_was_about_to_go_heals_at_once(mara: Person, pushed: Bl
     overwrite(pushed.key, flipped(ONE))
     assert read_next() == "healed"
     assert (state(spare), state(pushed)) == ("proven", "condemned")
+    assert (spare.read_at or pushed.created_at) > pushed.created_at  # it need not be read soon
     assert pull(mara, f"{PATH}:1.0").status == 303
 
 

@@ -23,11 +23,11 @@ from shub.containers import (
     restoring,
     usage,
 )
-from shub.containers.models import Charge, EntityUsage, Image, RemovedImage, SiteUsage
-from shub.errors import Conflict, OverQuota
+from shub.containers.models import Blob, Charge, EntityUsage, Image, RemovedImage, SiteUsage
+from shub.errors import Conflict, OverQuota, Unavailable
 from shub.storage import ObjectStore
 from shub.storage.s3 import S3Store
-from shub.uploads import multipart, reserving, sweeps, verification
+from shub.uploads import joining, multipart, reserving, sweeps, verification
 from shub.uploads.models import Upload
 from tests.at_once import outcomes
 from tests.factories import Person, make_collection, make_container, make_person
@@ -443,6 +443,43 @@ def test_what_was_promised_before_the_quota_was_made_smaller_is_not_begun_once_m
         begin(PATH, CONTENT, mara)
     assert list(Upload.objects.all()) == [first]
     assert len(open_parts(store)) == 1
+
+
+def test_a_count_at_any_stage_of_an_upload_and_its_bytes_finds_the_ledger_right(
+    mara: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_right(entity: tuple[int, int], site: tuple[int, int]) -> bool:
+        before = (paid(mara), of_the_site())
+        return (ledger.recount_all(), before) == (0, (entity, site))
+
+    sent(PATH, CONTENT, mara)
+    upload = Upload.objects.get()
+    assert is_right((0, SIZE), (0, SIZE))
+    assert joining.start_joining(upload, multipart.arrived_parts(upload))
+    assert is_right((0, SIZE), (0, SIZE))
+    joining.join(upload)
+    assert upload.state == "verifying"
+    assert is_right((0, SIZE), (SIZE, 0))
+    verification.verify_next()
+    assert is_right((SIZE, 0), (SIZE, 0))
+    remove(PATH, CONTENT, mara)
+    assert is_right((0, 0), (SIZE, 0))
+    RemovedImage.objects.update(kept_until=timezone.now())
+    dropping.drop_images()
+    assert is_right((0, 0), (SIZE, 0))
+
+    def refuse(*_: object) -> None:
+        raise Unavailable("Not now.")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(S3Store, "remove", refuse)
+        with pytest.raises(Unavailable):
+            blobs.collect_all(list(blobs.to_collect()))
+    assert Blob.objects.get().state == "leaving"
+    assert is_right((0, 0), (SIZE, 0))
+    sweep()
+    assert Blob.objects.get().state == "gone"
+    assert is_right((0, 0), (0, 0))
 
 
 def test_two_sweeps_that_remove_the_same_bytes_free_the_sites_room_once(
