@@ -559,6 +559,37 @@ def test_healing_that_was_killed_is_gone_on_with_by_the_sweep(
     assert pull(mara, f"{PATH}:1.0").status == 303
 
 
+def test_of_two_that_heal_the_same_image_one_does_and_says_so(
+    mara: Person, otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    real = damage._move
+
+    def after_another(*words: Any) -> None:
+        monkeypatch.setattr(damage, "_move", real)
+        assert damage.heal_left() == 1
+        real(*words)
+
+    monkeypatch.setattr(damage, "_move", after_another)
+    wire(otto).push("otto/mine/gcc", ONE)
+    assert Event.objects.filter(action="image.healed").count() == 1
+    assert pull(mara, f"{PATH}:1.0").status == 303
+
+
+def test_what_was_healed_and_has_gone_is_not_let_go_once_more(
+    otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    wire(otto).push("otto/mine/gcc", ONE)
+    sweep()
+    assert state(pushed) == "gone"
+    # One that was slower comes to its end.
+    assert damage.heal(pushed)
+    assert state(pushed) == "gone"
+
+
 def test_a_damaged_image_can_be_removed_and_its_bytes_go(
     mara: Person, pushed: Blob, settings: Any
 ) -> None:

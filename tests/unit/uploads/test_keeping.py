@@ -163,6 +163,18 @@ def test_a_push_that_finds_no_room_has_the_oldest_kept_bytes_go_and_is_told_when
     assert stored_keys(store) == [new.key]
 
 
+def test_what_is_promised_of_the_sites_quota_counts_when_kept_bytes_make_room(
+    mara: Person, settings: Any
+) -> None:
+    kept = refused_push(wire(mara))
+    client = wire(mara)
+    client.begin_single(client.announce(PATH, CONTENT)["id"], CONTENT)
+    settings.SITE_QUOTA_BYTES = 3 * len(CONTENT) - 1
+    with pytest.raises(Unavailable, match="push again in a minute"):
+        room.check_room(len(CONTENT))
+    assert blobs.to_collect().get() == kept.blob
+
+
 def test_where_kept_bytes_would_not_make_room_they_stay(
     mara: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +204,18 @@ def test_a_sweep_keeps_less_where_the_disk_is_nearly_full(
     sweeps.collect_condemned()
     assert stored_keys(store) == [new.key]
     disk_with(room.AHEAD_BYTES, monkeypatch, settings)
+    sweeps.collect_condemned()
+    assert stored_keys(store) == [new.key]
+
+
+def test_a_sweep_keeps_less_where_the_sites_quota_is_nearly_used(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    refused_push(wire(mara), seed=1)
+    new = refused_push(wire(mara), seed=2)
+    settings.SITE_QUOTA_BYTES = 2 * len(CONTENT) + 100  # a tenth of it is to be free
+    sweeps.collect_condemned()
+    assert stored_keys(store) == [new.key]
     sweeps.collect_condemned()
     assert stored_keys(store) == [new.key]
 

@@ -397,6 +397,18 @@ def test_after_a_quota_was_made_smaller_those_that_are_proven_first_have_the_roo
     assert (len(stored_keys(store)), of_the_site()) == (2, (2 * SIZE, 0))
 
 
+def test_the_first_that_is_proven_has_the_room_though_more_is_promised_than_the_quota(
+    mara: Person,
+) -> None:
+    for seed in range(3):
+        sent(PATH, sif_bytes(seed=seed), mara)()
+    give(mara, SIZE)
+    for _ in range(3):
+        assert verification.verify_next()
+    states = Upload.objects.order_by("active_at").values_list("state", flat=True)
+    assert list(states) == ["done", "refused", "refused"]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("store")
 def test_the_same_bytes_pushed_at_once_are_paid_once_in_an_entity() -> None:
