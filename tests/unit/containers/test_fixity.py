@@ -96,6 +96,8 @@ def test_the_one_that_was_not_read_for_the_longest_is_read_first(
     mara: Person, pushed: Blob
 ) -> None:
     wire(mara).push(PATH, TWO)
+    # The sweep of that push has read the other.
+    make_due(pushed)
     older = make_due(blob_of(TWO), days=300)
     assert read_next() == "right"
     older.refresh_from_db()
@@ -265,6 +267,42 @@ def test_an_object_that_the_store_cannot_give_is_damaged_where_it_gives_others(
     fail_often(pushed)
     assert state(pushed) == "damaged"
     assert "cannot give it" in pushed.damage
+
+
+def test_an_object_that_the_store_breaks_off_a_few_times_is_not_damaged_yet(
+    mara: Person, pushed: Blob, faulty: Faulty
+) -> None:
+    wire(mara).push(PATH, TWO)
+    make_due(pushed)
+    faulty.break_off(pushed.key)
+    for _ in range(fixity.UNREADABLE_AFTER - 1):
+        Blob.objects.filter(pk=pushed.pk).update(retry_at=None)
+        assert read_next() == "unreadable"
+    assert state(pushed) == "proven"
+    Blob.objects.filter(pk=pushed.pk).update(retry_at=None)
+    assert read_next() == "damaged"
+
+
+def test_where_no_other_was_read_lately_it_may_be_the_store_that_breaks_off(
+    mara: Person, pushed: Blob, faulty: Faulty
+) -> None:
+    wire(mara).push(PATH, TWO)
+    make_due(pushed)
+    make_due(blob_of(TWO), days=1)
+    faulty.break_off(pushed.key)
+    fail_often(pushed)
+    assert state(pushed) == "proven"
+
+
+def test_a_store_that_has_other_things_under_its_keys_is_not_ours_either(
+    mara: Person, pushed: Blob
+) -> None:
+    wire(mara).push(PATH, TWO)
+    make_due(pushed)
+    remove(pushed.key)
+    overwrite(blob_of(TWO).key, b"another disk's")
+    assert read_next() == "unreadable"
+    assert state(pushed) == "proven"
 
 
 def test_what_breaks_off_again_and_again_is_not_read_slowly_before_it_counts_as_damaged(

@@ -409,6 +409,16 @@ def test_the_first_that_is_proven_has_the_room_though_more_is_promised_than_the_
     assert list(states) == ["done", "refused", "refused"]
 
 
+def test_bytes_that_are_paid_for_need_no_room_when_they_arrive_once_more(mara: Person) -> None:
+    again = sent("mara/tools/copy", CONTENT, mara)
+    sent(PATH, CONTENT, mara)()
+    sweep()
+    give(mara, SIZE)
+    again()
+    sweep()
+    assert (Image.objects.filter(blob__state="proven").count(), paid(mara)) == (2, (SIZE, 0))
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("store")
 def test_the_same_bytes_pushed_at_once_are_paid_once_in_an_entity() -> None:

@@ -113,6 +113,18 @@ def test_who_lost_the_lease_says_nothing(waiting: Upload) -> None:
     assert Upload.objects.get().verified_bytes == 100_000
 
 
+@pytest.mark.rows_by_hand
+def test_what_has_ended_while_it_was_read_stays_as_it_ended(waiting: Upload) -> None:
+    upload = verification.take_next()
+    assert upload is not None
+    finding = verification.examine(upload, lambda size: None)
+    Upload.objects.update(state=Upload.State.EXPIRED)
+    with pytest.raises(verification.LeaseLost):
+        verification.settle(upload, finding)
+    assert Upload.objects.get().state == "expired"
+    assert not Image.objects.get().is_proven
+
+
 def test_the_answer_says_what_still_goes_on(mara: Person) -> None:
     client = wire(mara)
     answer = complete(mara)
