@@ -15,6 +15,7 @@ from shub.containers import blobs, damage, dropping, fixity, refs, removal, rest
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, object_store
+from shub.uploads import verification
 from shub.uploads.models import Upload
 from shub.uploads.sweeper import Sweeper
 from tests.damaging import blob_of, flipped, overwrite, remove
@@ -465,6 +466,17 @@ def test_a_tag_that_waits_for_a_damaged_image_moves_when_another_push_mends_it(
     wire(otto).push("otto/mine/gcc", ONE)
     assert Upload.objects.filter(state="verifying").count() == 1
     assert pull(mara, f"{PATH}:2.0").status == 303
+
+
+def test_a_push_mends_with_its_verdict_and_waits_for_no_sweep(mara: Person, pushed: Blob) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    client = wire(mara)
+    image = client.announce("mara/other/copy", ONE)
+    assert send(client.begin_single(image["id"], ONE), ONE).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    assert verification.verify_next()
+    assert pull(mara, f"{PATH}:1.0").status == 303
 
 
 def test_a_push_of_other_bytes_mends_nothing(mara: Person, pushed: Blob) -> None:
