@@ -26,6 +26,7 @@ from shub.storage.keys import blob_key
 from shub.storage.memory import MemoryStore
 from shub.storage.s3 import S3Store
 from shub.uploads import sweeps
+from tests.damaging import flipped, overwrite
 from tests.factories import Person, make_person
 from tests.sif_files import sif_bytes
 from tests.stored import stored_keys
@@ -109,6 +110,17 @@ def test_bytes_that_are_not_verified_yet_are_kept_if_they_are_what_was_claimed(
     made = make(tmp_path)
     assert made.manifest.missing == []
     assert made.manifest.objects == len(pushed) - 1
+
+
+def test_bytes_that_are_no_longer_what_was_proven_are_named_and_not_kept(
+    pushed: list[Blob], tmp_path: Path
+) -> None:
+    damaged = pushed[1]
+    overwrite(damaged.key, flipped(CONTENTS[1]))
+    made = make(tmp_path)
+    assert made.manifest.missing == [damaged.key]
+    assert made.manifest.objects == len(pushed) - 1
+    assert not Folder(tmp_path).path_of(damaged.key).exists()
 
 
 def test_a_store_that_is_away_for_a_moment_is_waited_for(

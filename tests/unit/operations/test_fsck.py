@@ -25,6 +25,7 @@ from shub.errors import Unavailable
 from shub.operations.ending import raises_on_signal
 from shub.operations.fsck import contradictions, looking, objects, parts, repairing, rereading
 from shub.operations.fsck.course import Course, Options
+from shub.operations.fsck.findings import Finding
 from shub.operations.fsck.kinds import KINDS
 from shub.operations.fsck.progress import Progress
 from shub.operations.management.commands import fsck as command
@@ -741,6 +742,15 @@ def test_rows_and_objects_are_compared_some_thousand_at_a_time(
         objects.check(course)
     assert (course.found.total(), course.counted["objects"]) == (0, 12_000)
     assert course.counted["rows"] == 12_000
+
+
+def test_what_is_found_twice_counts_once(db: None) -> None:
+    course = Course(Options(), Progress(None))
+    for seen in ("at first", "again"):
+        course.take(Finding(KINDS["missing-object"], UNKNOWN, seen))
+    assert (course.found, course.left) == ({"missing-object": 1}, {"missing-object": 1})
+    course.take(Finding(KINDS["missing-object"], UNKNOWN, "again", repaired="marked"))
+    assert (course.found.total(), course.left.total()) == (1, 0)
 
 
 def test_a_bar_says_rate_and_time_left() -> None:

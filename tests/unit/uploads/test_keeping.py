@@ -15,7 +15,7 @@ from shub.containers import blobs, namespaces, pausing, refs, removal
 from shub.containers.models import Blob, Container
 from shub.errors import OverQuota, Unavailable
 from shub.storage import ObjectStore
-from shub.uploads import multipart, room, sweeps, waiting
+from shub.uploads import joining, multipart, room, sweeps, waiting
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
@@ -226,6 +226,20 @@ def test_what_is_still_to_arrive_needs_its_room_too(
     refused_push(wire(mara), seed=1)
     client = wire(mara)
     client.begin_single(client.announce(PATH, CONTENT)["id"], CONTENT)
+    disk_with(room.AHEAD_BYTES, monkeypatch, settings)
+    sweeps.collect_condemned()
+    assert stored_keys(store) == []
+
+
+def test_what_is_being_joined_needs_its_room_too(
+    mara: Person, store: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused_push(wire(mara), seed=1)
+    client = wire(mara)
+    address = client.begin_single(client.announce(PATH, CONTENT)["id"], CONTENT)
+    assert send(address, CONTENT).status == 200
+    upload = Upload.objects.latest("id")
+    assert joining.start_joining(upload, multipart.arrived_parts(upload))
     disk_with(room.AHEAD_BYTES, monkeypatch, settings)
     sweeps.collect_condemned()
     assert stored_keys(store) == []

@@ -90,6 +90,14 @@ def test_a_joining_whose_parts_are_gone_is_refused_with_the_reason(sent: Upload)
     assert (sent.state, "no longer has the parts" in sent.reason) == ("refused", True)
 
 
+@pytest.mark.rows_by_hand
+def test_a_joining_that_ended_meanwhile_is_not_taken_over(sent: Upload) -> None:
+    joining.start_joining(sent, multipart.arrived_parts(sent))
+    Upload.objects.update(state="refused", reason="It is not wanted.")
+    joining.take_over(sent, stored_size=sent.size, settling=timedelta())
+    assert (sent.state, sent.blob) == ("refused", None)
+
+
 def test_a_fresh_joining_is_left_to_the_request_that_does_it(sent: Upload) -> None:
     joining.start_joining(sent, multipart.arrived_parts(sent))
     sweeps.resume_joining()

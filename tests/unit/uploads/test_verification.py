@@ -147,6 +147,23 @@ def test_into_what_was_frozen_on_the_way_nothing_comes(
     assert stored_keys(store) == []
 
 
+def test_a_second_copy_of_what_is_there_is_not_refused_for_what_changed_since(
+    mara: Person,
+) -> None:
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    begun = [client.begin_parts(image["id"], len(CONTENT))["uploadID"] for _ in range(2)]
+    for upload in begun:
+        etag = send(client.part_address(image["id"], upload, 1, CONTENT), CONTENT).etag
+        assert client.complete_parts(image["id"], upload, [etag]).status == 200
+    assert verification.verify_next()
+    container = Container.objects.select_related("collection__entity").get()
+    freezing.set_container_frozen(container, frozen=True, by=mara.caller)
+    assert verification.verify_next()
+    assert set(Upload.objects.values_list("state", flat=True)) == {"done"}
+    assert Image.objects.get().is_proven
+
+
 @pytest.mark.rows_by_hand
 def test_what_has_ended_while_it_was_read_stays_as_it_ended(waiting: Upload) -> None:
     upload = verification.take_next()
