@@ -594,6 +594,23 @@ def test_what_was_damaged_is_not_taken_back_unread(pushed: Blob) -> None:
     assert blobs.keep(pushed) is None
 
 
+@pytest.mark.parametrize("leaving", ["leaving", "gone"])
+def test_what_leaves_the_store_is_given_to_no_image_any_more(pushed: Blob, leaving: str) -> None:
+    Blob.objects.update(state=leaving)
+    assert blobs.keep(pushed) is None
+    assert state(pushed) == leaving
+    Blob.objects.update(state="proven")
+
+
+@pytest.mark.rows_by_hand
+def test_beside_proven_bytes_no_second_blob_of_them_is_taken_back(pushed: Blob) -> None:
+    second = duplicate(pushed, ONE, "1" * 24)
+    assert blobs.keep(second) is None
+    Blob.objects.filter(pk=second.pk).update(state="damaged", damaged_at=timezone.now())
+    assert blobs.recover(second) is None
+    assert (state(second), state(pushed)) == ("damaged", "proven")
+
+
 def test_healing_that_was_killed_is_gone_on_with_by_the_sweep(
     mara: Person, otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
