@@ -245,6 +245,14 @@ def test_what_is_being_joined_needs_its_room_too(
     assert stored_keys(store) == []
 
 
+def test_what_was_taken_back_is_not_given_up_with_what_is_kept(mara: Person) -> None:
+    wire(mara).push(PATH, CONTENT)
+    blob = Blob.objects.get()
+    assert not blobs.end_keeping(blob.pk)
+    blob.refresh_from_db()
+    assert (blob.state, blob.kept_until) == ("proven", None)
+
+
 # ── what they were in ──
 def test_a_removed_container_does_not_wait_for_kept_bytes_and_they_are_not_lost_track_of(
     mara: Person, store: ObjectStore, settings: Any
