@@ -11,10 +11,11 @@ import pytest
 from django.utils import timezone
 
 from shub.audit.models import Event
-from shub.containers import blobs, damage, fixity, refs, removal, restoring
+from shub.containers import blobs, damage, dropping, fixity, refs, removal, restoring
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, object_store
+from shub.uploads import verification
 from shub.uploads.models import Upload
 from shub.uploads.sweeper import Sweeper
 from tests.damaging import blob_of, flipped, overwrite, remove
@@ -96,6 +97,8 @@ def test_the_one_that_was_not_read_for_the_longest_is_read_first(
     mara: Person, pushed: Blob
 ) -> None:
     wire(mara).push(PATH, TWO)
+    # The sweep of that push has read the other.
+    make_due(pushed)
     older = make_due(blob_of(TWO), days=300)
     assert read_next() == "right"
     older.refresh_from_db()
@@ -136,6 +139,24 @@ def test_one_whose_claim_is_anothers_writes_nothing(
     assert fixity.read(mine, lambda: False) == "stopped"
     assert state(pushed) == "proven"
     assert pushed.retry_at == later
+
+
+def test_what_is_removed_while_it_is_read_is_not_marked_and_its_bytes_go(
+    mara: Person, pushed: Blob, settings: Any
+) -> None:
+    settings.REMOVED_KEEP_DAYS = 0
+    overwrite(pushed.key, flipped(ONE))
+    mine = fixity.claim_next()
+    assert mine is not None
+    removal.remove_image(refs.parse(f"{PATH}:1.0"), arch="", by=mara.caller)
+    dropping.drop_images()
+    assert state(pushed) == "condemned"
+    fixity.read(mine, lambda: False)
+    assert (state(pushed), pushed.damaged_at) == ("condemned", None)
+    assert not Event.objects.filter(action="image.damaged").exists()
+    sweep()
+    assert state(pushed) == "gone"
+    assert stored_keys(object_store()) == []
 
 
 def test_the_sweep_reads_what_is_due(pushed: Blob) -> None:
@@ -247,6 +268,42 @@ def test_an_object_that_the_store_cannot_give_is_damaged_where_it_gives_others(
     fail_often(pushed)
     assert state(pushed) == "damaged"
     assert "cannot give it" in pushed.damage
+
+
+def test_an_object_that_the_store_breaks_off_a_few_times_is_not_damaged_yet(
+    mara: Person, pushed: Blob, faulty: Faulty
+) -> None:
+    wire(mara).push(PATH, TWO)
+    make_due(pushed)
+    faulty.break_off(pushed.key)
+    for _ in range(fixity.UNREADABLE_AFTER - 1):
+        Blob.objects.filter(pk=pushed.pk).update(retry_at=None)
+        assert read_next() == "unreadable"
+    assert state(pushed) == "proven"
+    Blob.objects.filter(pk=pushed.pk).update(retry_at=None)
+    assert read_next() == "damaged"
+
+
+def test_where_no_other_was_read_lately_it_may_be_the_store_that_breaks_off(
+    mara: Person, pushed: Blob, faulty: Faulty
+) -> None:
+    wire(mara).push(PATH, TWO)
+    make_due(pushed)
+    make_due(blob_of(TWO), days=1)
+    faulty.break_off(pushed.key)
+    fail_often(pushed)
+    assert state(pushed) == "proven"
+
+
+def test_a_store_that_has_other_things_under_its_keys_is_not_ours_either(
+    mara: Person, pushed: Blob
+) -> None:
+    wire(mara).push(PATH, TWO)
+    make_due(pushed)
+    remove(pushed.key)
+    overwrite(blob_of(TWO).key, b"another disk's")
+    assert read_next() == "unreadable"
+    assert state(pushed) == "proven"
 
 
 def test_what_breaks_off_again_and_again_is_not_read_slowly_before_it_counts_as_damaged(
@@ -392,6 +449,36 @@ def test_a_push_elsewhere_mends_all_that_share_the_bytes_and_says_nothing_of_the
     assert {event.actor for event in healed} == {""}
 
 
+def test_a_tag_that_waits_for_a_damaged_image_moves_when_another_push_mends_it(
+    mara: Person, otto: Person, pushed: Blob
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    client = wire(mara)
+    image = client.announce(PATH, ONE)
+    assert send(client.begin_single(image["id"], ONE), ONE).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    assert client.tag(image["container"], image["id"], "2.0").status == 200
+    assert pull(mara, f"{PATH}:2.0").status != 303
+    # Another sweep has just begun with hers.
+    ahead = timezone.now() + timedelta(hours=1)
+    Upload.objects.filter(state="verifying").update(lease="another's", leased_until=ahead)
+    wire(otto).push("otto/mine/gcc", ONE)
+    assert Upload.objects.filter(state="verifying").count() == 1
+    assert pull(mara, f"{PATH}:2.0").status == 303
+
+
+def test_a_push_mends_with_its_verdict_and_waits_for_no_sweep(mara: Person, pushed: Blob) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    client = wire(mara)
+    image = client.announce("mara/other/copy", ONE)
+    assert send(client.begin_single(image["id"], ONE), ONE).status == 200
+    assert client.complete_single(image["id"]).status == 200
+    assert verification.verify_next()
+    assert pull(mara, f"{PATH}:1.0").status == 303
+
+
 def test_a_push_of_other_bytes_mends_nothing(mara: Person, pushed: Blob) -> None:
     overwrite(pushed.key, flipped(ONE))
     read_next()
@@ -415,6 +502,7 @@ def test_a_duplicate_that_was_about_to_go_heals_at_once(mara: Person, pushed: Bl
     overwrite(pushed.key, flipped(ONE))
     assert read_next() == "healed"
     assert (state(spare), state(pushed)) == ("proven", "condemned")
+    assert (spare.read_at or pushed.created_at) > pushed.created_at  # it need not be read soon
     assert pull(mara, f"{PATH}:1.0").status == 303
 
 
@@ -506,6 +594,23 @@ def test_what_was_damaged_is_not_taken_back_unread(pushed: Blob) -> None:
     assert blobs.keep(pushed) is None
 
 
+@pytest.mark.parametrize("leaving", ["leaving", "gone"])
+def test_what_leaves_the_store_is_given_to_no_image_any_more(pushed: Blob, leaving: str) -> None:
+    Blob.objects.update(state=leaving)
+    assert blobs.keep(pushed) is None
+    assert state(pushed) == leaving
+    Blob.objects.update(state="proven")
+
+
+@pytest.mark.rows_by_hand
+def test_beside_proven_bytes_no_second_blob_of_them_is_taken_back(pushed: Blob) -> None:
+    second = duplicate(pushed, ONE, "1" * 24)
+    assert blobs.keep(second) is None
+    Blob.objects.filter(pk=second.pk).update(state="damaged", damaged_at=timezone.now())
+    assert blobs.recover(second) is None
+    assert (state(second), state(pushed)) == ("damaged", "proven")
+
+
 def test_healing_that_was_killed_is_gone_on_with_by_the_sweep(
     mara: Person, otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,6 +624,37 @@ def test_healing_that_was_killed_is_gone_on_with_by_the_sweep(
     assert damage.heal_left() == 1
     assert damage.heal_left() == 0
     assert pull(mara, f"{PATH}:1.0").status == 303
+
+
+def test_of_two_that_heal_the_same_image_one_does_and_says_so(
+    mara: Person, otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    real = damage._move
+
+    def after_another(*words: Any) -> None:
+        monkeypatch.setattr(damage, "_move", real)
+        assert damage.heal_left() == 1
+        real(*words)
+
+    monkeypatch.setattr(damage, "_move", after_another)
+    wire(otto).push("otto/mine/gcc", ONE)
+    assert Event.objects.filter(action="image.healed").count() == 1
+    assert pull(mara, f"{PATH}:1.0").status == 303
+
+
+def test_what_was_healed_and_has_gone_is_not_let_go_once_more(
+    otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    read_next()
+    wire(otto).push("otto/mine/gcc", ONE)
+    sweep()
+    assert state(pushed) == "gone"
+    # One that was slower comes to its end.
+    assert damage.heal(pushed)
+    assert state(pushed) == "gone"
 
 
 def test_a_damaged_image_can_be_removed_and_its_bytes_go(

@@ -98,6 +98,20 @@ def test_what_is_right_is_counted_once_a_day_and_nothing_is_said(mara: Person, c
     assert "wrong" not in caplog.text
 
 
+def test_where_not_all_are_counted_in_a_pass_it_begins_with_those_counted_longest_ago(
+    mara: Person, otto: Person, monkeypatch: Any
+) -> None:
+    ledger.count_uncounted()
+    make_due()
+    longest_ago = timezone.now() - timedelta(days=3)
+    EntityUsage.objects.filter(entity=otto.entity).update(counted_at=longest_ago)
+    monkeypatch.setattr(ledger.recounting, "ENTITIES_A_PASS", 1)
+    ledger.recount_due()
+    today = timezone.now() - timedelta(days=1)
+    counted = EntityUsage.objects.filter(counted_at__gt=today)
+    assert [row.entity_id for row in counted] == [otto.entity.pk]
+
+
 @pytest.mark.usefixtures("pushed")
 def test_what_was_never_counted_is_counted_when_it_is_first_asked_for(
     mara: Person, caplog: Any

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from shub.containers import ledger, pausing
+from shub.containers import blobs, ledger, pausing
 from shub.containers.models import Blob, CollectionPause, Image
 from shub.storage import ObjectStore
 from shub.uploads import sweeps
@@ -44,6 +44,18 @@ def test_bytes_stay_while_the_collection_is_paused_and_go_after_it(
     pausing.end(pause)
     assert sweeps.collect_condemned() == 1
     assert stored_keys(store) == []
+
+
+def test_what_a_sweep_was_about_to_remove_when_the_pause_began_stays(
+    condemned: Blob, store: ObjectStore
+) -> None:
+    about_to_go = list(blobs.to_collect())
+    assert about_to_go == [condemned]
+    pausing.begin("a backup")
+    assert blobs.collect_all(about_to_go) == 0
+    condemned.refresh_from_db()
+    assert condemned.state == Blob.State.CONDEMNED
+    assert stored_keys(store) == [condemned.key]
 
 
 def test_a_pause_of_which_nobody_takes_care_ends_by_itself(

@@ -781,6 +781,25 @@ def test_what_is_brought_back_while_a_sweep_is_about_to_drop_it_stays(
     assert status(f"{PATH}:1.0") == 303
 
 
+def test_a_removed_image_stays_when_its_container_comes_back_while_it_is_about_to_go(
+    mara: Person, gcc: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Image.objects.earliest("id")
+    removal.remove_image(refs.parse(f"{PATH}:{image.hash}"), arch="", by=mara.caller)
+    removal.remove_container(gcc, by=mara.caller)
+    Container.objects.update(kept_until=timezone.now())
+    lock = dropping._drop_removed
+
+    def drop_too_late(found: Any) -> None:
+        Container.objects.update(removed_at=None, kept_until=None)
+        ledger.forget_counts()
+        lock(found)
+
+    monkeypatch.setattr(dropping, "_drop_removed", drop_too_late)
+    dropping.drop_images()
+    assert RemovedImage.objects.count() == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_removing_a_collection_and_freezing_in_it_at_once_never_does_both(
     store: ObjectStore,

@@ -3,14 +3,17 @@
 import hashlib
 import io
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from shub.containers import pausing
-from shub.containers.models import Blob, Image
+from shub.containers.models import Blob, CollectionPause, Image
 from shub.errors import Unavailable
 from shub.operations.backup import copying, database, making, programs
 from shub.operations.backup.copying import Copying
@@ -23,6 +26,7 @@ from shub.storage.keys import blob_key
 from shub.storage.memory import MemoryStore
 from shub.storage.s3 import S3Store
 from shub.uploads import sweeps
+from tests.damaging import flipped, overwrite
 from tests.factories import Person, make_person
 from tests.sif_files import sif_bytes
 from tests.stored import stored_keys
@@ -108,6 +112,17 @@ def test_bytes_that_are_not_verified_yet_are_kept_if_they_are_what_was_claimed(
     assert made.manifest.objects == len(pushed) - 1
 
 
+def test_bytes_that_are_no_longer_what_was_proven_are_named_and_not_kept(
+    pushed: list[Blob], tmp_path: Path
+) -> None:
+    damaged = pushed[1]
+    overwrite(damaged.key, flipped(CONTENTS[1]))
+    made = make(tmp_path)
+    assert made.manifest.missing == [damaged.key]
+    assert made.manifest.objects == len(pushed) - 1
+    assert not Folder(tmp_path).path_of(damaged.key).exists()
+
+
 def test_a_store_that_is_away_for_a_moment_is_waited_for(
     pushed: list[Blob], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +185,20 @@ def test_a_command_runs_while_the_collection_is_paused(
     assert failed.value.returncode == 7
     assert seen == [(["mc", "mirror", "--overwrite"], 0)]
     assert sweeps.collect_condemned() == len(pushed)
+
+
+def test_the_pause_is_moved_on_for_as_long_as_the_backup_takes(
+    pushed: list[Blob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "CARE_SECONDS", 0.05)
+    soon = timezone.now() + timedelta(seconds=30)
+    with making.collection_paused() as pause:
+        CollectionPause.objects.filter(pk=pause.pk).update(until=soon)
+        until = monotonic() + 10
+        while not CollectionPause.objects.filter(until__gt=soon).exists():
+            assert monotonic() < until, "nobody moved it on"
+            sleep(0.05)
+    assert not CollectionPause.objects.exists()
 
 
 def test_a_store_that_does_not_give_back_what_it_was_sent_is_found_out(tmp_path: Path) -> None:

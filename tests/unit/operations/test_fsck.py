@@ -23,10 +23,11 @@ from shub.containers import fixity, ledger, pausing
 from shub.containers.models import Blob, EntityUsage, Image, RemovedImage, SiteUsage, Tag
 from shub.errors import Unavailable
 from shub.operations.ending import raises_on_signal
-from shub.operations.fsck import looking
+from shub.operations.fsck import looking, repairing
 from shub.operations.fsck.checks import bytes as reading
-from shub.operations.fsck.checks import objects, rows
+from shub.operations.fsck.checks import objects, parts, rows
 from shub.operations.fsck.course import Course, Options
+from shub.operations.fsck.findings import Finding
 from shub.operations.fsck.kinds import KINDS
 from shub.operations.management.commands import fsck as command
 from shub.operations.progress_line import ProgressLine
@@ -199,6 +200,8 @@ def test_a_damaged_blob_is_healed_by_a_duplicate(mara: Person, pushed: Blob) -> 
 
 def test_what_waits_to_be_verified_and_is_lost_is_found(mara: Person) -> None:
     upload = waiting(mara)
+    overwrite(upload.key, ONE + b"more")
+    assert kinds(fsck()[1]) == ["pending-missing"]
     remove(upload.key)
     assert kinds(fsck()[1]) == ["pending-missing"]
     sweep()
@@ -288,7 +291,7 @@ def test_an_object_that_has_gone_by_its_row_is_removed(pushed: Blob) -> None:
 
 
 def test_parts_that_no_row_knows_are_dropped_once_they_are_old(
-    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+    mara: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_id = object_store().start_parts(UNKNOWN)
     object_store().put_part(UNKNOWN, store_id, 1, b"x")
@@ -300,9 +303,91 @@ def test_parts_that_no_row_knows_are_dropped_once_they_are_old(
         "shub.operations.fsck.checks.parts.idle_since",
         lambda: timezone.now() + timedelta(minutes=1),
     )
+    client, content = wire(mara), sif_bytes(seed=9)
+    client.begin_parts(client.announce(PATH, content)["id"], len(content))  # a row knows these
     assert kinds(fsck()[1]) == ["unknown-parts"]
     assert fsck("--repair")[0] == 0
-    assert open_parts(object_store()) == []
+    assert [each.key for each in open_parts(object_store())] == [Upload.objects.latest("id").key]
+
+
+def test_parts_that_somebody_else_has_in_the_bucket_are_left_alone(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object_store().start_parts("somebody/else")
+    monkeypatch.setattr(
+        "shub.operations.fsck.checks.parts.idle_since",
+        lambda: timezone.now() + timedelta(minutes=1),
+    )
+    assert fsck("--repair")[:2] == (0, [])
+    assert [each.key for each in open_parts(object_store())] == ["somebody/else"]
+
+
+def test_a_store_that_does_not_list_in_order_ends_it_with_two(pushed: Blob) -> None:
+    class Backwards(Failing):
+        def objects(self, after: str = "") -> Iterator[Listed]:
+            yield from reversed(list(self._store.objects(after)))
+
+    with replace_object_store(Backwards(object_store(), times=0)):  # type: ignore[type-var]
+        status, _, summary = fsck("--only", "objects")
+    assert (status, "not list its objects in the order" in summary["trouble"]) == (2, True)
+
+
+# ── what is right again when it is to be repaired ──
+def test_what_is_known_by_then_is_not_removed(mara: Person, pushed: Blob) -> None:
+    assert repairing.remove_unknown(pushed.key) == "is known now, or gone"
+    Blob.objects.filter(pk=pushed.pk).update(state="gone")
+    seen = looking.look(pushed.key)
+    Blob.objects.filter(pk=pushed.pk).update(state="proven")
+    assert repairing.mend_object(seen) == ""
+    client = wire(mara)
+    content = sif_bytes(seed=9)
+    client.begin_parts(client.announce(PATH, content)["id"], len(content))
+    (found,) = open_parts(object_store())
+    assert parts.drop(found) == "is known now"
+    assert open_parts(object_store()) == [found]
+    assert pushed.key in stored_keys(object_store())
+
+
+def test_what_is_back_by_then_is_not_marked(pushed: Blob) -> None:
+    remove(pushed.key)
+    seen = looking.look(pushed.key)
+    overwrite(pushed.key, ONE)
+    assert repairing.mend_object(seen) == "is as it should be"
+    assert state(pushed) == "proven"
+
+
+def test_what_is_used_or_proven_by_then_is_not_condemned(pushed: Blob) -> None:
+    repairing.condemn_unused(pushed.pk)
+    repairing.condemn_forgotten(pushed.pk)
+    assert state(pushed) == "proven"
+
+
+def test_rows_that_agree_by_the_second_look_are_no_finding(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Blob.objects.filter(pk=pushed.pk).update(state="condemned")
+
+    def pause(seconds: float) -> None:
+        Blob.objects.filter(pk=pushed.pk).update(state="proven")
+
+    monkeypatch.setattr(rows, "sleep", pause)
+    assert fsck("--only", "rows")[:2] == (0, [])
+
+
+def test_wrong_bytes_that_nobody_has_any_more_are_no_finding(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite(pushed.key, flipped(ONE))
+    real = reading._try
+
+    def and_it_is_condemned(blob: Blob, *more: Any) -> Any:
+        verdict = real(blob, *more)
+        Blob.objects.filter(pk=pushed.pk).update(state="condemned")
+        return verdict
+
+    monkeypatch.setattr(reading, "_try", and_it_is_condemned)
+    assert fsck("--only", "bytes", "--repair")[:2] == (0, [])
+    assert state(pushed) == "condemned"
 
 
 # ── rows against rows ──
@@ -359,6 +444,16 @@ def test_a_blob_that_nothing_has_is_condemned(pushed: Blob) -> None:
     assert pushed.key not in stored_keys(object_store())
 
 
+def test_a_damaged_blob_that_nothing_has_is_condemned_too(pushed: Blob) -> None:
+    remove(pushed.key)
+    fsck("--repair")
+    Tag.objects.filter(name="1.0").delete()
+    Image.objects.filter(digest=digest(ONE)).delete()
+    assert kinds(fsck()[1]) == ["damaged", "unused-blob"]
+    fsck("--repair")
+    assert state(pushed) == "condemned"
+
+
 def test_a_condemned_blob_that_an_image_has_is_taken_back_where_it_is_right(
     mara: Person, pushed: Blob
 ) -> None:
@@ -398,6 +493,15 @@ def test_what_is_stuck_is_found(mara: Person, pushed: Blob) -> None:
     # One that is being read is not stuck.
     Upload.objects.update(leased_until=timezone.now() + timedelta(seconds=10))
     assert "stuck-upload" not in kinds(fsck()[1])
+    # One that failed time after time is, however lately it was tried, and whatever is to be done.
+    Upload.objects.update(leased_until=None, active_at=timezone.now())
+    assert "stuck-upload" not in kinds(fsck()[1])
+    Upload.objects.filter(pk=upload.pk).update(failures=10)
+    assert "stuck-upload" in kinds(fsck()[1])
+    Upload.objects.filter(pk=upload.pk).update(
+        state="joining", blob=None, failures=0, active_at=long_ago
+    )
+    assert "stuck-upload" in kinds(fsck()[1])
 
 
 def test_a_ledger_that_is_wrong_is_found_and_counted_anew(mara: Person, pushed: Blob) -> None:
@@ -642,6 +746,15 @@ def test_rows_and_objects_are_compared_some_thousand_at_a_time(
         objects.check(course)
     assert (course.found.total(), course.counted["objects"]) == (0, 12_000)
     assert course.counted["rows"] == 12_000
+
+
+def test_what_is_found_twice_counts_once(db: None) -> None:
+    course = Course(Options(), ProgressLine(None))
+    for seen in ("at first", "again"):
+        course.take(Finding(KINDS["missing-object"], UNKNOWN, seen))
+    assert (course.found, course.left) == ({"missing-object": 1}, {"missing-object": 1})
+    course.take(Finding(KINDS["missing-object"], UNKNOWN, "again", repaired="marked"))
+    assert (course.found.total(), course.left.total()) == (1, 0)
 
 
 def test_a_signal_ends_it_at_once() -> None:

@@ -188,6 +188,14 @@ def test_the_rest_of_a_large_one_is_asked_for_by_ranges_of_that_very_object(
     assert [asked.if_match for asked in hostile.asked[1:]] == ['"one"'] * 8
 
 
+def test_what_comes_early_waits_for_what_comes_late(
+    hostile: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ASK_SECONDS", 0.05)
+    hostile.lie = lambda asked: time.sleep(0.4) if asked.start == MIB else None
+    assert read_and_hash(KEY, prefix_bytes=10) == READ
+
+
 def test_where_each_connection_is_slow_several_are_as_much_faster(
     hostile: HostileServer, settings: Any
 ) -> None:

@@ -15,7 +15,7 @@ from shub.containers import blobs, namespaces, pausing, refs, removal
 from shub.containers.models import Blob, Container
 from shub.errors import OverQuota, Unavailable
 from shub.storage import ObjectStore
-from shub.uploads import room, sweeps, waiting
+from shub.uploads import joining, room, sweeps, waiting
 from shub.uploads.models import Upload
 from shub.uploads.parts import arrived_parts
 from tests.factories import Person
@@ -164,6 +164,18 @@ def test_a_push_that_finds_no_room_has_the_oldest_kept_bytes_go_and_is_told_when
     assert stored_keys(store) == [new.key]
 
 
+def test_what_is_promised_of_the_sites_quota_counts_when_kept_bytes_make_room(
+    mara: Person, settings: Any
+) -> None:
+    kept = refused_push(wire(mara))
+    client = wire(mara)
+    client.begin_single(client.announce(PATH, CONTENT)["id"], CONTENT)
+    settings.SITE_QUOTA_BYTES = 3 * len(CONTENT) - 1
+    with pytest.raises(Unavailable, match="push again in a minute"):
+        room.check_room(len(CONTENT))
+    assert blobs.to_collect().get() == kept.blob
+
+
 def test_where_kept_bytes_would_not_make_room_they_stay(
     mara: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +209,18 @@ def test_a_sweep_keeps_less_where_the_disk_is_nearly_full(
     assert stored_keys(store) == [new.key]
 
 
+def test_a_sweep_keeps_less_where_the_sites_quota_is_nearly_used(
+    mara: Person, store: ObjectStore, settings: Any
+) -> None:
+    refused_push(wire(mara), seed=1)
+    new = refused_push(wire(mara), seed=2)
+    settings.SITE_QUOTA_BYTES = 2 * len(CONTENT) + 100  # a tenth of it is to be free
+    sweeps.collect_condemned()
+    assert stored_keys(store) == [new.key]
+    sweeps.collect_condemned()
+    assert stored_keys(store) == [new.key]
+
+
 def test_what_is_still_to_arrive_needs_its_room_too(
     mara: Person, store: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +230,28 @@ def test_what_is_still_to_arrive_needs_its_room_too(
     disk_with(room.AHEAD_BYTES, monkeypatch, settings)
     sweeps.collect_condemned()
     assert stored_keys(store) == []
+
+
+def test_what_is_being_joined_needs_its_room_too(
+    mara: Person, store: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused_push(wire(mara), seed=1)
+    client = wire(mara)
+    address = client.begin_single(client.announce(PATH, CONTENT)["id"], CONTENT)
+    assert send(address, CONTENT).status == 200
+    upload = Upload.objects.latest("id")
+    assert joining.start_joining(upload, arrived_parts(upload))
+    disk_with(room.AHEAD_BYTES, monkeypatch, settings)
+    sweeps.collect_condemned()
+    assert stored_keys(store) == []
+
+
+def test_what_was_taken_back_is_not_given_up_with_what_is_kept(mara: Person) -> None:
+    wire(mara).push(PATH, CONTENT)
+    blob = Blob.objects.get()
+    assert not blobs.end_keeping(blob.pk)
+    blob.refresh_from_db()
+    assert (blob.state, blob.kept_until) == ("proven", None)
 
 
 # ── what they were in ──

@@ -12,11 +12,22 @@ from django.utils import timezone
 
 from shub.accounts.models import Entity
 from shub.audit.models import Event as TrailEvent
-from shub.containers import announcing, ledger, namespaces, refs, removal, restoring, usage
-from shub.containers.models import Charge, EntityUsage, Image, RemovedImage, SiteUsage
-from shub.errors import Conflict, OverQuota
+from shub.containers import (
+    announcing,
+    blobs,
+    dropping,
+    ledger,
+    namespaces,
+    refs,
+    removal,
+    restoring,
+    usage,
+)
+from shub.containers.models import Blob, Charge, EntityUsage, Image, RemovedImage, SiteUsage
+from shub.errors import Conflict, OverQuota, Unavailable
 from shub.storage import ObjectStore
-from shub.uploads import multipart, reserving, sweeps, verification
+from shub.storage.s3 import S3Store
+from shub.uploads import joining, multipart, reserving, sweeps, verification
 from shub.uploads.models import Upload
 from tests.at_once import outcomes
 from tests.factories import Person, make_collection, make_container, make_person
@@ -386,6 +397,28 @@ def test_after_a_quota_was_made_smaller_those_that_are_proven_first_have_the_roo
     assert (len(stored_keys(store)), of_the_site()) == (2, (2 * SIZE, 0))
 
 
+def test_the_first_that_is_proven_has_the_room_though_more_is_promised_than_the_quota(
+    mara: Person,
+) -> None:
+    for seed in range(3):
+        sent(PATH, sif_bytes(seed=seed), mara)()
+    give(mara, SIZE)
+    for _ in range(3):
+        assert verification.verify_next()
+    states = Upload.objects.order_by("active_at").values_list("state", flat=True)
+    assert list(states) == ["done", "refused", "refused"]
+
+
+def test_bytes_that_are_paid_for_need_no_room_when_they_arrive_once_more(mara: Person) -> None:
+    again = sent("mara/tools/copy", CONTENT, mara)
+    sent(PATH, CONTENT, mara)()
+    sweep()
+    give(mara, SIZE)
+    again()
+    sweep()
+    assert (Image.objects.filter(blob__state="proven").count(), paid(mara)) == (2, (SIZE, 0))
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("store")
 def test_the_same_bytes_pushed_at_once_are_paid_once_in_an_entity() -> None:
@@ -410,6 +443,87 @@ def test_who_says_that_bytes_which_are_paid_for_have_more_than_they_have_needs_r
             multipart.begin(image_id=image, size=size, kind=Upload.Kind.MULTIPART, by=mara.client)
     multipart.begin(image_id=image, size=SIZE, kind=Upload.Kind.MULTIPART, by=mara.client)
     assert Upload.objects.filter(state="open").count() == 1
+
+
+def test_stored_bytes_are_paid_by_their_own_size_whatever_is_announced_of_them(
+    mara: Person,
+) -> None:
+    image = wire(mara).push(PATH, CONTENT)["id"]
+    for size in (1, 3 * SIZE):
+        upload = multipart.begin(image_id=image, size=size, kind=Upload.Kind.SINGLE, by=mara.client)
+        assert (paid(mara), of_the_site()) == ((SIZE, 0), (SIZE, size))
+        multipart.abort(image_id=image, upload_id=upload.public_id, by=mara.client)
+    assert (paid(mara), of_the_site()) == ((SIZE, 0), (SIZE, 0))
+
+
+def test_what_was_promised_before_the_quota_was_made_smaller_is_not_begun_once_more(
+    mara: Person, store: ObjectStore
+) -> None:
+    first = begin(PATH, CONTENT, mara)
+    give(mara, SIZE - 1)
+    with pytest.raises(OverQuota, match=f"quota of mara is {SIZE - 1} bytes"):
+        begin(PATH, CONTENT, mara)
+    assert list(Upload.objects.all()) == [first]
+    assert len(open_parts(store)) == 1
+
+
+def test_a_count_at_any_stage_of_an_upload_and_its_bytes_finds_the_ledger_right(
+    mara: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_right(entity: tuple[int, int], site: tuple[int, int]) -> bool:
+        before = (paid(mara), of_the_site())
+        return (list(ledger.drifts()), before) == ([], (entity, site))
+
+    sent(PATH, CONTENT, mara)
+    upload = Upload.objects.get()
+    assert is_right((0, SIZE), (0, SIZE))
+    assert joining.start_joining(upload, multipart.arrived_parts(upload))
+    assert is_right((0, SIZE), (0, SIZE))
+    joining.join(upload)
+    assert upload.state == "verifying"
+    assert is_right((0, SIZE), (SIZE, 0))
+    verification.verify_next()
+    assert is_right((SIZE, 0), (SIZE, 0))
+    remove(PATH, CONTENT, mara)
+    assert is_right((0, 0), (SIZE, 0))
+    RemovedImage.objects.update(kept_until=timezone.now())
+    dropping.drop_images()
+    assert is_right((0, 0), (SIZE, 0))
+
+    def refuse(*_: object) -> None:
+        raise Unavailable("Not now.")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(S3Store, "remove", refuse)
+        with pytest.raises(Unavailable):
+            blobs.collect_all(list(blobs.to_collect()))
+    assert Blob.objects.get().state == "leaving"
+    assert is_right((0, 0), (SIZE, 0))
+    sweep()
+    assert Blob.objects.get().state == "gone"
+    assert is_right((0, 0), (0, 0))
+
+
+def test_two_sweeps_that_remove_the_same_bytes_free_the_sites_room_once(
+    mara: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire(mara).push("mara/tools/other", sif_bytes(seed=2))
+    wire(mara).push(PATH, CONTENT)
+    remove(PATH, CONTENT, mara)
+    RemovedImage.objects.update(kept_until=timezone.now())
+    dropping.drop_images()
+    (condemned,) = blobs.to_collect()
+    real = S3Store.remove
+
+    def and_so_does_another(store: S3Store, keys: Any) -> None:
+        monkeypatch.setattr(S3Store, "remove", real)
+        assert blobs.collect_all([condemned]) == 1
+        real(store, keys)
+
+    monkeypatch.setattr(S3Store, "remove", and_so_does_another)
+    blobs.collect(condemned)
+    condemned.refresh_from_db()
+    assert (condemned.state, of_the_site()) == ("gone", (SIZE, 0))
 
 
 def test_an_image_that_is_removed_while_an_upload_of_it_begins_leaves_nothing_in_the_store(

@@ -87,6 +87,7 @@ def test_a_part_that_is_cut_short_does_not_count(
     begun(client, 1, 2)
     Upload.objects.update(size=len(CONTENT) + 1)
     assert client.announce(PATH, CONTENT)["uploaded"] is False
+    assert Upload.objects.get().state == "open"
 
 
 def test_nothing_of_anybody_elses_is_taken_over(mara: Person, otto: Person) -> None:

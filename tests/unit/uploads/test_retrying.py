@@ -363,6 +363,14 @@ def test_an_image_that_cannot_be_dropped_says_so_on_its_container(
     assert (place.failures, place.trouble) == (0, "")
 
 
+def test_what_goes_well_in_the_end_is_in_no_trouble_any_more(mara: Person) -> None:
+    row = waiting(wire(mara), 1)
+    retrying.postpone(row, "Not this time.")
+    assert retrying.attempt(row, lambda: None)
+    row.refresh_from_db()
+    assert (row.failures, row.retry_at, row.trouble) == (0, None, "")
+
+
 def test_a_database_that_is_away_is_no_rows_fault(db: None) -> None:
     def away() -> None:
         raise OperationalError("server closed the connection unexpectedly")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from shub.audit.models import Event
 from shub.containers.models import Blob, Image
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, Part, object_store, replace_object_store
@@ -90,6 +91,14 @@ def test_a_joining_whose_parts_are_gone_is_refused_with_the_reason(sent: Upload)
     assert (sent.state, "no longer has the parts" in sent.reason) == ("refused", True)
 
 
+@pytest.mark.rows_by_hand
+def test_a_joining_that_ended_meanwhile_is_not_taken_over(sent: Upload) -> None:
+    joining.start_joining(sent, multipart.arrived_parts(sent))
+    Upload.objects.update(state="refused", reason="It is not wanted.")
+    joining.take_over(sent, stored_size=sent.size, settling=timedelta())
+    assert (sent.state, sent.blob) == ("refused", None)
+
+
 def test_a_fresh_joining_is_left_to_the_request_that_does_it(sent: Upload) -> None:
     joining.start_joining(sent, arrived_parts(sent))
     sweeps.resume_joining()
@@ -139,6 +148,24 @@ def test_what_a_sweep_hands_back_at_its_end_is_taken_up_at_once(
     assert not Image.objects.get().is_proven
     assert verification.verify_next()
     assert Image.objects.get().is_proven
+
+
+def test_what_another_sweep_has_taken_over_is_not_handed_back(
+    sent: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_over(sent)
+    examine = verification.examine
+
+    def taken_over(upload: Upload, still_ours: Any) -> verification.Finding:
+        Upload.objects.update(lease="another's")
+        verification.hand_back()
+        return examine(upload, still_ours)
+
+    monkeypatch.setattr(verification, "examine", taken_over)
+    assert verification.verify_next()
+    sent.refresh_from_db()
+    assert (sent.state, sent.lease) == ("verifying", "another's")
+    assert sent.leased_until is not None
 
 
 def test_what_a_sweep_has_read_to_its_end_is_not_handed_back(sent: Upload) -> None:
@@ -299,6 +326,7 @@ def test_two_pushes_of_one_image_that_are_proven_at_once_keep_one_object(
     sweep()
     assert len(stored_keys(store)) == 1
     assert set(Upload.objects.values_list("state", flat=True)) == {"done"}
+    assert Event.objects.filter(action="image.pushed").count() == 1
     assert client.announce(PATH, CONTENT)["uploaded"] is True
     for upload in uploads:
         assert client.complete_parts(image["id"], upload, [etag]).status == 200

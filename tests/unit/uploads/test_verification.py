@@ -1,13 +1,16 @@
 """How far a verification is: on the row while it is read, in the answer, and on the pages."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from shub.containers.models import Image
+from shub.containers import freezing
+from shub.containers.models import Container, Image
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, reading
 from shub.storage.reading import Read
@@ -15,6 +18,7 @@ from shub.uploads import verification
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
+from tests.stored import stored_keys
 from tests.web.reading import text_of
 from tests.wire import send, sweep, wire
 
@@ -111,6 +115,65 @@ def test_who_lost_the_lease_says_nothing(waiting: Upload) -> None:
     with pytest.raises(verification.LeaseLost):
         verification.renew(upload, 7)
     assert Upload.objects.get().verified_bytes == 100_000
+
+
+def test_who_sends_much_keeps_nobody_waiting_and_else_the_oldest_is_first(
+    mara: Person, otto: Person
+) -> None:
+    names = ("mara/a/one", "mara/a/two", "mara/a/three", "otto/a/four")
+    for minutes, path in zip((4, 3, 2, 1), names, strict=True):
+        client = wire(mara if path.startswith("mara") else otto)
+        image = client.announce(path, CONTENT)
+        assert send(client.begin_single(image["id"], CONTENT), CONTENT).status == 200
+        assert client.complete_single(image["id"]).status == 200
+        Upload.objects.filter(pk=Upload.objects.latest("id").pk).update(
+            active_at=timezone.now() - timedelta(minutes=minutes)
+        )
+    taken = [verification.take_next() for _ in names]
+    order = [str(upload.container).rpartition("/")[2] for upload in taken if upload]
+    assert order == ["one", "four", "two", "three"]
+
+
+def test_into_what_was_frozen_on_the_way_nothing_comes(
+    mara: Person, waiting: Upload, store: ObjectStore
+) -> None:
+    container = Container.objects.select_related("collection__entity").get()
+    freezing.set_container_frozen(container, frozen=True, by=mara.caller)
+    assert verification.verify_next()
+    waiting.refresh_from_db()
+    assert (waiting.state, "was frozen while this" in waiting.reason) == ("refused", True)
+    assert not Image.objects.exists()
+    # Nobody needs the bytes, and no sweep has to come for them.
+    assert stored_keys(store) == []
+
+
+def test_a_second_copy_of_what_is_there_is_not_refused_for_what_changed_since(
+    mara: Person,
+) -> None:
+    client = wire(mara)
+    image = client.announce(PATH, CONTENT)
+    begun = [client.begin_parts(image["id"], len(CONTENT))["uploadID"] for _ in range(2)]
+    for upload in begun:
+        etag = send(client.part_address(image["id"], upload, 1, CONTENT), CONTENT).etag
+        assert client.complete_parts(image["id"], upload, [etag]).status == 200
+    assert verification.verify_next()
+    container = Container.objects.select_related("collection__entity").get()
+    freezing.set_container_frozen(container, frozen=True, by=mara.caller)
+    assert verification.verify_next()
+    assert set(Upload.objects.values_list("state", flat=True)) == {"done"}
+    assert Image.objects.get().is_proven
+
+
+@pytest.mark.rows_by_hand
+def test_what_has_ended_while_it_was_read_stays_as_it_ended(waiting: Upload) -> None:
+    upload = verification.take_next()
+    assert upload is not None
+    finding = verification.examine(upload, lambda size: None)
+    Upload.objects.update(state=Upload.State.EXPIRED)
+    with pytest.raises(verification.LeaseLost):
+        verification.settle(upload, finding)
+    assert Upload.objects.get().state == "expired"
+    assert not Image.objects.get().is_proven
 
 
 def test_the_answer_says_what_still_goes_on(mara: Person) -> None:
