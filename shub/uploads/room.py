@@ -65,7 +65,7 @@ def keep_within_quota(entity: Entity) -> None:
     that of the oldest first.
 
     Else bytes that nobody pays for would be the cheapest: refused ones, sent time after time. In no
-    transaction: one that waits for another's blob must hold none.
+    transaction that has locked a blob: here others are locked, by their keys.
     """
     quota = usage.quota_bytes(entity)
     if not quota:
@@ -73,8 +73,7 @@ def keep_within_quota(entity: Entity) -> None:
     kept = Blob.objects.filter(
         blobs.KEPT, upload__container__collection__entity=entity.pk
     ).annotate(newer_too=Window(Sum("size"), order_by=[F("kept_until").desc(), F("pk").desc()]))
-    for key in list(kept.filter(newer_too__gt=quota).values_list("pk", flat=True)):
-        blobs.end_keeping(key)
+    blobs.end_keeping(*kept.filter(newer_too__gt=quota).values_list("pk", flat=True))
 
 
 def _disk_lacks() -> int:
