@@ -6,11 +6,17 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from django.apps import apps as django_apps
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import ProjectState
 
 from shub import migrating
+from shub.accounts.apps import make_default_entity
+from shub.accounts.models import Entity
+from shub.containers.models import Collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,3 +192,28 @@ def test_an_index_whose_building_was_cut_short_is_built_anew(index: models.Index
     assert not is_valid()
     add(index)
     assert is_valid()
+
+
+def test_after_a_migration_to_an_earlier_state_what_the_site_has_by_itself_is_made_as_then() -> (
+    None
+):
+    Collection.objects.all().delete()
+    Entity.objects.filter(name=django_settings.DEFAULT_ENTITY).delete()
+    try:
+        # Before entities could be retired.
+        call_command("migrate", "accounts", "0003", interactive=False, verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM accounts_entity WHERE name = %s",
+                [django_settings.DEFAULT_ENTITY],
+            )
+            assert cursor.fetchone() == (1,)
+    finally:
+        call_command("migrate", interactive=False, verbosity=0)
+    assert Entity.objects.filter(name=django_settings.DEFAULT_ENTITY).count() == 1
+
+
+def test_before_there_were_accounts_nothing_is_made_for_them() -> None:
+    none = ProjectState().apps
+    config = django_apps.get_app_config("accounts")
+    make_default_entity(sender=config, using="default", apps=none)
