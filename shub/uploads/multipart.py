@@ -126,13 +126,13 @@ def check_size(size: int, kind: Upload.Kind) -> None:
 
 # ── sign ──
 def single_address(upload: Upload, *, sha256: str, asked_host: str) -> str:
-    """The address that takes the whole image in one PUT.
+    """The address that takes the whole image in one PUT, and no more bytes than were announced.
 
     Bound to its hash where the client says one: up to Singularity 3.5.2 they say none, and do not
     send the header that the store would then ask for. What arrives is hashed either way.
     """
     return object_store().part_address(
-        upload.key, upload.store_id, 1, sha256, asked_host=asked_host
+        upload.key, upload.store_id, 1, sha256, size=upload.size, asked_host=asked_host
     )
 
 
@@ -146,14 +146,17 @@ def sign_part(
     by: Caller,
     asked_host: str,
 ) -> str:
-    """An address that takes this part in one PUT; bound to its hash where the client says one."""
+    """An address that takes this part, of this size, in one PUT.
+
+    Bound to its hash where the client says one.
+    """
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
     if upload.state != State.OPEN:
         ending.refuse_ended(upload)
     check_part(upload, number=number, size=size)
     keep_alive(upload)
     return object_store().part_address(
-        upload.key, upload.store_id, number, sha256, asked_host=asked_host
+        upload.key, upload.store_id, number, sha256, size=size, asked_host=asked_host
     )
 
 
