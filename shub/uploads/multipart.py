@@ -15,11 +15,12 @@ from shub import request_ids
 from shub.accounts.callers import Caller
 from shub.containers import usage
 from shub.containers.images import pushable_image
+from shub.containers.models import Image
 from shub.errors import Conflict, Invalid, OverQuota
 from shub.rows import first
 from shub.storage import NoSuchObject, Part, object_store
 from shub.storage.keys import blob_key
-from shub.uploads import ending, joining, reserving, resuming
+from shub.uploads import ending, joining, reserving, resuming, room
 from shub.uploads.models import Upload
 from shub.uploads.parts import (
     BODY_PART_BYTES,
@@ -29,7 +30,6 @@ from shub.uploads.parts import (
     check_part,
     part_bytes_for,
 )
-from shub.uploads.room import check_room
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def begin(
     check_size(size, kind)
     resuming.give_up_silent(image, by=by)
     usage.check_quota(image.container.collection.entity, digest=image.digest, size=size, by=by)
-    check_room(size)
+    _check_room(image, size, by=by)
     upload = Upload(
         container=image.container,
         image=image,
@@ -98,6 +98,17 @@ def begin(
         *(upload.public_id, image.public_id, size, kind.value),
     )
     return upload
+
+
+def _check_room(image: Image, size: int, *, by: Caller) -> None:
+    """As `room.check_room`; where there is none, what the caller's own dead tries of this image
+    have been promised is looked at too."""
+    try:
+        room.check_room(size)
+    except OverQuota:
+        if not resuming.give_up_for_room(image, room.lacks(size), by=by):
+            raise
+        room.check_room(size)
 
 
 def check_size(size: int, kind: Upload.Kind) -> None:
