@@ -14,12 +14,12 @@ from shub.accounts.models import Entity
 from shub.containers import blobs, namespaces, pausing, refs, removal
 from shub.containers.models import Blob, Container
 from shub.errors import OverQuota, Unavailable
-from shub.storage import ObjectStore, object_store
+from shub.storage import ObjectStore
 from shub.uploads import multipart, room, sweeps, waiting
 from shub.uploads.models import Upload
 from tests.factories import Person
 from tests.sif_files import sif_bytes
-from tests.stored import stored_keys
+from tests.stored import put_part, stored_keys
 from tests.wire import Wire, digest, send, sweep, wire
 
 pytestmark = pytest.mark.django_db
@@ -46,13 +46,6 @@ def refused_push(client: Wire, seed: int = 1, path: str = PATH) -> Upload:
     upload = Upload.objects.select_related("blob").latest("id")
     assert upload.state == "refused"
     return upload
-
-
-def arrived(public_id: str, content: bytes) -> str:
-    """The etag of these bytes as the upload's only part, whatever was announced: as by a store that
-    checks no lengths."""
-    upload = Upload.objects.get(public_id=public_id)
-    return object_store().put_part(upload.key, upload.store_id, 1, content).etag
 
 
 def second_copy(client: Wire) -> Upload:
@@ -110,7 +103,7 @@ def test_bytes_of_another_size_than_was_announced_are_kept_too(
     client = wire(mara)
     image = client.announce(PATH, CONTENT)
     upload = client.begin_parts(image["id"], len(CONTENT) - 1)["uploadID"]
-    etag = arrived(upload, CONTENT)
+    etag = put_part(upload, 1, CONTENT)
     assert client.complete_parts(image["id"], upload, [etag]).status == 400
     blob = Blob.objects.get()
     assert (blob.state, blob.kept_until is not None) == ("condemned", True)
@@ -277,7 +270,7 @@ def test_bytes_that_are_more_than_was_announced_are_not_kept_beyond_the_quota(
     client = wire(mara)
     image = client.announce(PATH, CONTENT)
     upload = client.begin_parts(image["id"], 1)["uploadID"]
-    etag = arrived(upload, CONTENT * 2)
+    etag = put_part(upload, 1, CONTENT * 2)
     assert client.complete_parts(image["id"], upload, [etag]).status == 400
     sweep()
     assert stored_keys(store) == []
