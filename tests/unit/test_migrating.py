@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 from django.apps import apps as django_apps
-from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
+from django.db.models.signals import post_migrate
+from django.test.utils import CaptureQueriesContext
 
 from shub import migrating
 from shub.accounts.apps import make_default_entity
-from shub.accounts.models import Entity
-from shub.containers.models import Collection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -194,23 +193,23 @@ def test_an_index_whose_building_was_cut_short_is_built_anew(index: models.Index
     assert is_valid()
 
 
-def test_after_a_migration_to_an_earlier_state_what_the_site_has_by_itself_is_made_as_then() -> (
-    None
-):
-    Collection.objects.all().delete()
-    Entity.objects.filter(name=django_settings.DEFAULT_ENTITY).delete()
-    try:
-        # Before entities could be retired.
-        call_command("migrate", "accounts", "0003", interactive=False, verbosity=0)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM accounts_entity WHERE name = %s",
-                [django_settings.DEFAULT_ENTITY],
-            )
-            assert cursor.fetchone() == (1,)
-    finally:
-        call_command("migrate", interactive=False, verbosity=0)
-    assert Entity.objects.filter(name=django_settings.DEFAULT_ENTITY).count() == 1
+def test_after_a_migration_to_an_earlier_state_the_default_entity_is_made_as_then() -> None:
+    # Before entities could be retired.
+    then = MigrationLoader(connection).project_state(("accounts", "0002_quotas")).apps
+    config = django_apps.get_app_config("accounts")
+    with CaptureQueriesContext(connection) as captured:
+        post_migrate.send(
+            sender=config,
+            app_config=config,
+            using="default",
+            apps=then,
+            plan=[],
+            verbosity=0,
+            interactive=False,
+        )
+    asked = "".join(each["sql"] for each in captured if "accounts_entity" in each["sql"])
+    assert "quota_bytes" in asked
+    assert "retired_at" not in asked
 
 
 def test_before_there_were_accounts_nothing_is_made_for_them() -> None:
