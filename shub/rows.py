@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
 Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 # Farther into a list nobody reads, and each page costs as much as all before it.
 MOST_PAGES = 2_000
@@ -36,16 +37,17 @@ def is_row_busy(error: DatabaseError | InterfaceError) -> bool:
     return getattr(error.__cause__, "pgcode", None) in BUSY
 
 
-def in_transaction(act: Callable[[], None]) -> None:
-    """Do the act in a transaction of its own; once more where it met another one crosswise."""
+def in_transaction(act: "Callable[[], Outcome]") -> "Outcome":
+    """Do the act in a transaction of its own; once more where it met another one crosswise. What
+    came of it."""
     try:
         with transaction.atomic():
-            act()
+            return act()
     except OperationalError as error:
         if not is_deadlock(error):
             raise
         with transaction.atomic():
-            act()
+            return act()
 
 
 def in_chunks(rows: "QuerySet[Row]", size: int = 1000) -> Iterator["Row"]:

@@ -12,6 +12,7 @@ from shub.audit import trail
 from shub.containers import blobs, ledger, namespaces, tagging, usage
 from shub.containers.admission import check_not_frozen
 from shub.containers.models import Container, Image
+from shub.containers.models.image import FACTS
 from shub.containers.permissions import Scope, containers_visible_to
 from shub.errors import Invalid
 from shub.names import is_hash_ref
@@ -63,9 +64,10 @@ def link(image: Image, *, by: Caller) -> None:
         blob = blobs.keep(source.blob)
         if blob is None:
             return
-        image.take(blob, source)
+        claim.container = image.container
+        claim.take(blob, source)
         # Tags may wait for an upload of these bytes that is still being verified.
-        tagging.move_pending(image)
+        tagging.move_pending(claim)
         trail.record(
             "image.linked",
             kind="image",
@@ -78,7 +80,10 @@ def link(image: Image, *, by: Caller) -> None:
         if ledger.balance(entity.pk, [image.digest]).is_over:
             # Others have taken the room since it was looked at.
             transaction.set_rollback(True)
-            image.blob = None
+            return
+    # Not before it is so: the caller's image says what its row says.
+    for name in ("blob", *FACTS):
+        setattr(image, name, getattr(claim, name))
 
 
 def _readable_equal(image: Image, *, by: Caller) -> Image | None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum, Window
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -22,9 +22,6 @@ State = Blob.State
 
 # Postgres' advisory lock of who makes room.
 ROOM_LOCK = 0x5B_06_0F_30
-
-# How many blobs are looked at in one go for room.
-CHUNK = 200
 
 # How many copies are read at most to heal damaged bytes.
 MOST_SPARES = 4
@@ -174,16 +171,29 @@ def _bytes_on_their_way_out() -> int:
 
 
 def _end_oldest(missing: int) -> None:
-    kept = Blob.objects.filter(KEPT).order_by("kept_until", "id")
-    while missing > 0 and (oldest := list(kept[:CHUNK])):
-        for blob in oldest:
-            if missing > 0:
-                missing -= blob.size if end_keeping(blob.pk) else 0
+    # Again where one that was picked was taken back before it was locked.
+    while missing > 0 and (oldest := _oldest(missing)):
+        missing -= end_keeping(*oldest)
 
 
-def end_keeping(blob_id: int) -> bool:
-    """Keep the blob no longer; False where it is not kept any more, or was taken back."""
-    return bool(Blob.objects.filter(KEPT, pk=blob_id).update(kept_until=Now()))
+def _oldest(missing: int) -> list[int]:
+    """The keys of those kept blobs whose time ends first and that have so many bytes together, or
+    of all that are kept. None is locked: that goes by the keys, not by the time."""
+    with_older = Window(Sum("size"), order_by=[F("kept_until").asc(), F("pk").asc()])
+    kept = Blob.objects.filter(KEPT).annotate(with_older=with_older)
+    return list(kept.filter(with_older__lt=missing + F("size")).values_list("pk", flat=True))
+
+
+def end_keeping(*blob_ids: int) -> int:
+    """Keep the blobs no longer, those of them that are kept still; how many bytes they have."""
+    if not blob_ids:
+        return 0
+    # In the order of their keys, as all who lock several.
+    locked = Blob.objects.select_for_update().filter(KEPT, pk__in=blob_ids).order_by("pk")
+    with transaction.atomic():
+        ending = dict(locked.values_list("pk", "size"))
+        Blob.objects.filter(pk__in=ending).update(kept_until=Now())
+    return sum(ending.values())
 
 
 # ── collecting ──

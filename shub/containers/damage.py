@@ -6,6 +6,7 @@ where they are right after all. All images that share it have them then, whoever
 """
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 
@@ -33,12 +34,16 @@ MOST_NAMED = 200
 # What one pass heals at most, so that it keeps no other sweep waiting.
 BATCH = 100
 
+# Called between two pieces of what is read, with the number of bytes so far; may raise to stop.
+AfterEach = Callable[[int], None]
+
 
 # ── found ──
 def mark(blob: Blob, found: str) -> bool:
     """proven → damaged: nobody is given these bytes any more. `found` says what is wrong, in words.
 
-    False where the blob is not proven any more. The caller has looked twice.
+    False where the blob is not proven any more. The caller has looked twice. Who has claimed the
+    blob (`shub.containers.fixity`) has it still: healing may read for as long again.
     """
     with transaction.atomic(durable=True):
         locked = first(Blob.objects.select_for_update().filter(pk=blob.pk, state=State.PROVEN))
@@ -47,8 +52,8 @@ def mark(blob: Blob, found: str) -> bool:
         locked.state = State.DAMAGED
         locked.damaged_at = timezone.now()
         locked.damage = found
-        retrying.clear(locked)
-        locked.save(update_fields=["state", "damaged_at", "damage", *retrying.FIELDS])
+        locked.failures, locked.trouble = 0, ""
+        locked.save(update_fields=["state", "damaged_at", "damage", "failures", "trouble"])
         _record("image.damaged", locked, found=found)
     metrics.DAMAGED.inc()
     log.error("The bytes of %s in the store are damaged: %s", blob.key, found)
@@ -68,14 +73,23 @@ def unmark(blob: Blob) -> bool:
     return True
 
 
-def heal(blob: Blob) -> bool:
+def heal(blob: Blob, after_each: AfterEach = lambda size: None, *, rate: int = 0) -> bool:
     """Give all images of the damaged blob the right bytes that are elsewhere in the store: proven
-    ones of its digest, else those of a duplicate that has not left yet, which are read first.
+    ones of its digest, else those of a duplicate that has not left yet, which are read first, at
+    most `rate` bytes a second (0: no bound).
+
+    False where there are no such bytes. Unavailable; and whatever `after_each` raises.
+    """
+    return heal_beside(blob) or (_prove_spare(blob, after_each, rate) and heal_beside(blob))
+
+
+def heal_beside(blob: Blob) -> bool:
+    """The same by proven bytes only: nothing is read.
 
     Each image in a transaction of its own; whoever is killed between two leaves the rest to the
-    next pass. False where there are no such bytes. Unavailable.
+    next pass.
     """
-    right = proven_beside(blob) or _prove_spare(blob)
+    right = proven_beside(blob)
     if right is None:
         return False
     for kind in (Image, RemovedImage):
@@ -86,10 +100,10 @@ def heal(blob: Blob) -> bool:
 
 
 def heal_digest(digest: str) -> None:
-    """Heal what is damaged of this digest, now that right bytes of it have come; in one query where
-    nothing is, as nearly always."""
+    """Heal what is damaged of this digest, now that right bytes of it were proven; in one query
+    where nothing is, as nearly always."""
     for blob in Blob.objects.filter(digest=digest, state=State.DAMAGED):
-        heal(blob)
+        heal_beside(blob)
 
 
 def heal_left() -> int:
@@ -100,7 +114,7 @@ def heal_left() -> int:
     )
     left = Blob.objects.filter(Exists(beside), state=State.DAMAGED).order_by("id")
     # One for which it fails stops no other: it says why.
-    return sum(retrying.attempt(blob, partial(heal, blob)) for blob in left[:BATCH])
+    return sum(retrying.attempt(blob, partial(heal_beside, blob)) for blob in left[:BATCH])
 
 
 def proven_beside(blob: Blob) -> Blob | None:
@@ -112,27 +126,29 @@ def proven_beside(blob: Blob) -> Blob | None:
     )
 
 
-def _prove_spare(blob: Blob) -> Blob | None:
-    """A duplicate that was condemned, read, right, and taken back; None where there is none."""
+def _prove_spare(blob: Blob, after_each: AfterEach, rate: int) -> bool:
+    """Whether a duplicate that was condemned was read, is right, and was taken back; or another
+    was proven meanwhile."""
     for spare in blobs.spare_copies(blob.digest, size=blob.size):
-        if spare.pk == blob.pk or not _reads_right(spare):
+        if spare.pk == blob.pk or not _reads_right(spare, after_each, rate):
             continue
         with transaction.atomic(durable=True):
             kept = blobs.keep(spare)
             if kept is not None:
                 Blob.objects.filter(pk=kept.pk).update(read_at=timezone.now())
-        return kept or proven_beside(blob)
-    return None
+        return True
+    return False
 
 
-def _reads_right(blob: Blob) -> bool:
+def _reads_right(blob: Blob, after_each: AfterEach, rate: int) -> bool:
     try:
-        return read_and_hash(blob.key).digest == blob.digest
+        read = read_and_hash(blob.key, after_each=after_each, bytes_per_second=rate)
     except NoSuchObject:
         return False
     except Unavailable as error:
         log.info("%s cannot be read now: %s", blob.key, error)
         return False
+    return read.digest == blob.digest
 
 
 def _move(kind: type[Image] | type[RemovedImage], key: int, damaged: Blob, right: Blob) -> None:

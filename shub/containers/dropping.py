@@ -46,7 +46,7 @@ def _collections_past() -> QuerySet[Collection]:
 
 def drop_images() -> int:
     """Drop images past their time, up to a batch of those removed by themselves, and of those in
-    what was removed; how many."""
+    what was removed; how many went, without those that were brought back meanwhile."""
     containers = containers_past()
     due = RemovedImage.objects.filter(PAST | Q(container__in=containers.values("pk")))
     due = due.filter(retrying.due()).select_related("blob", images.PARENTS)
@@ -71,16 +71,16 @@ def _its_container(row: Image) -> retrying.Retried:
 
 def _in_batches(
     rows: Sequence[Row],
-    act: Callable[[Sequence[Row]], None],
+    act: Callable[[Sequence[Row]], int],
     blamed: Callable[[Row], retrying.Retried],
 ) -> int:
     """Do the act for the rows of each container in one transaction; where something is in its way,
-    for each row by itself, so that all others go. For how many it went well."""
+    for each row by itself, so that all others go. How many the act says it was done to."""
     count = 0
     for _, group in groupby(rows, key=attrgetter("container_id")):
         together = list(group)
         try:
-            in_transaction(partial(act, together))
+            done = in_transaction(partial(act, together))
         except (InterfaceError, OperationalError) as error:
             if not is_row_busy(error):
                 raise
@@ -88,7 +88,7 @@ def _in_batches(
         except Exception:  # noqa: BLE001  whatever it is, a row is to blame, and it is found so
             count += _one_by_one(together, act, blamed)
         else:
-            count += len(together)
+            count += done
             if blamed(together[0]).failures:
                 retrying.forget(blamed(together[0]))
     return count
@@ -104,27 +104,31 @@ def drop_places() -> int:
     )
     count = 0
     for container in empty.select_related("collection__entity").order_by("id")[:BATCH]:
-        drop = partial(in_transaction, partial(_drop_container, container))
-        count += retrying.attempt(container, drop)
+        count += _attempt(container, partial(_drop_container, container))
     emptied = _collections_past().filter(retrying.due(), containers__isnull=True)
     for collection in emptied.select_related("entity").order_by("id")[:BATCH]:
-        drop = partial(in_transaction, partial(_drop_collection, collection))
-        count += retrying.attempt(collection, drop)
+        count += _attempt(collection, partial(_drop_collection, collection))
     return count
 
 
 def _one_by_one(
     rows: Sequence[Row],
-    act: Callable[[Sequence[Row]], None],
+    act: Callable[[Sequence[Row]], int],
     blamed: Callable[[Row], retrying.Retried],
 ) -> int:
-    return sum(
-        retrying.attempt(blamed(row), partial(in_transaction, partial(act, [row]))) for row in rows
-    )
+    return sum(_attempt(blamed(row), partial(act, [row])) for row in rows)
 
 
-def _drop_removed(found: Sequence[RemovedImage]) -> None:
-    """Removed images of one container."""
+def _attempt(row: retrying.Retried, act: Callable[[], int]) -> int:
+    """To how many the act was done, in a transaction of its own; none where something is in its
+    way, which is then written on the row."""
+    done: list[int] = []
+    retrying.attempt(row, lambda: done.append(in_transaction(act)))
+    return sum(done)
+
+
+def _drop_removed(found: Sequence[RemovedImage]) -> int:
+    """Removed images of one container; how many of them went."""
     keys = [removed.pk for removed in found]
     there = RemovedImage.objects.select_for_update().filter(pk__in=keys).order_by("pk")
     locked = set(there.values_list("pk", flat=True))
@@ -137,18 +141,20 @@ def _drop_removed(found: Sequence[RemovedImage]) -> None:
     RemovedImage.objects.filter(pk__in=going).delete()
     blobs.release(*{removed.blob_id for removed in dropped})
     _record_images(dropped)
+    return len(dropped)
 
 
-def _drop_inside(found: Sequence[Image]) -> None:
-    """Images of one container that was removed, with their tags. The ledger has known nothing of
-    them since then."""
+def _drop_inside(found: Sequence[Image]) -> int:
+    """Images of one container that was removed, with their tags; how many of them went. The ledger
+    has known nothing of them since then."""
     there = removal.locked(*found)
     if not there or not _lock_past(there[0].container):
-        return
+        return 0
     tagging.drop(*there, by=NOBODY)
     Image.objects.filter(pk__in=[image.pk for image in there]).delete()
     blobs.release(*{image.blob_id for image in there if image.blob_id is not None})
     _record_images(there)
+    return len(there)
 
 
 def _record_images(dropped: Sequence[Image] | Sequence[RemovedImage]) -> None:
@@ -169,25 +175,28 @@ def _record_images(dropped: Sequence[Image] | Sequence[RemovedImage]) -> None:
     )
 
 
-def _drop_container(container: Container) -> None:
+def _drop_container(container: Container) -> int:
     # Locked wholly before it is looked into: who would put something into it waits, and finds it
     # gone.
     if not _lock_past(container):
-        return
+        return 0
     if any(
         rows.exists() for rows in (container.images, container.removed_images, container.uploads)
     ):
-        return
+        return 0
     _record("container.dropped", container)
     container.delete()
+    return 1
 
 
-def _drop_collection(collection: Collection) -> None:
+def _drop_collection(collection: Collection) -> int:
     list(Collection.objects.select_for_update().filter(pk=collection.pk))
     past = _collections_past().filter(pk=collection.pk).exists()
-    if past and not collection.containers.exists():
-        _record("collection.dropped", collection)
-        collection.delete()
+    if not past or collection.containers.exists():
+        return 0
+    _record("collection.dropped", collection)
+    collection.delete()
+    return 1
 
 
 def _lock_past(container: Container) -> bool:

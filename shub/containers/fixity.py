@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from shub import metrics, retrying
 from shub.containers import damage
+from shub.containers.damage import AfterEach
 from shub.containers.models import Blob
 from shub.errors import Unavailable
 from shub.rows import first
@@ -74,9 +75,6 @@ SELECT (SELECT count(*) FROM containers_blob WHERE state = 'damaged'),
 # Asked between two pieces; true: stop.
 Stopping = Callable[[], bool]
 
-# Called between two pieces with the number of bytes so far; may raise to stop.
-AfterEach = Callable[[int], None]
-
 
 class Stopped(Exception):
     """The reading was given up: the process ends, or the blob is another's."""
@@ -121,18 +119,28 @@ def read_next(stopping: Stopping) -> str:
 
 def read(blob: Blob, stopping: Stopping) -> str:
     """Read the blob that was claimed; the outcome, as of `read_next`."""
-    rate = settings.FIXITY_MIB_PER_SECOND * MIB if blob.failures < UNHURRIED_TRIES else 0
+    care = _care(blob, stopping)
     try:
-        verdict = examine(blob, _care(blob, stopping), rate=rate)
-        outcome = settle(blob, verdict)
+        outcome = _look_at(blob, care)
     except Stopped:
         outcome = "stopped"
-    except Unavailable as error:
-        outcome = _put_off(blob, str(error))
     Blob.objects.filter(pk=blob.pk, retry_at=blob.retry_at, failures=0).update(retry_at=None)
     if outcome != "stopped":
         metrics.REREAD.labels(outcome).inc()
     return outcome
+
+
+def _look_at(blob: Blob, care: AfterEach) -> str:
+    rate = pace() if blob.failures < UNHURRIED_TRIES else 0
+    try:
+        return settle(blob, examine(blob, care, rate=rate), care, rate=pace())
+    except Unavailable as error:
+        return _put_off(blob, str(error), care)
+
+
+def pace() -> int:
+    """How many bytes a second a sweep reads of what nobody waits for; 0: no bound."""
+    return int(settings.FIXITY_MIB_PER_SECOND * MIB)
 
 
 def claim_next() -> Blob | None:
@@ -219,17 +227,22 @@ def _read_once(blob: Blob, after_each: AfterEach, rate: int) -> Verdict:
     return Verdict()
 
 
-def settle(blob: Blob, verdict: Verdict) -> str:
-    """Write down what was found: `right`, `damaged` or `healed`. Again is no error. Unavailable
-    where the object is missing, and so are others: that is no damage, but not our store."""
+def settle(
+    blob: Blob, verdict: Verdict, after_each: AfterEach = lambda size: None, *, rate: int = 0
+) -> str:
+    """Write down what was found, and heal it where that can be: `right`, `damaged` or `healed`.
+    Again is no error. What is read to heal it is read as by `examine`.
+
+    Unavailable where the object is missing, and so are others: that is no damage, but not our
+    store. And whatever `after_each` raises."""
     if verdict.is_right:
         if note_read(blob):
             return "right"
-        return "healed" if damage.unmark(blob) or damage.heal(blob) else "right"
+        return "healed" if damage.unmark(blob) or damage.heal_beside(blob) else "right"
     if verdict.is_missing:
         _check_is_our_store(blob)
     damage.mark(blob, verdict.fault)
-    if damage.heal(blob):
+    if damage.heal(blob, after_each, rate=rate):
         return "healed"
     Blob.objects.filter(pk=blob.pk, state=State.DAMAGED).update(
         retry_at=Now() + DAMAGED_AGAIN, failures=F("failures") + 1, trouble=verdict.fault
@@ -266,7 +279,7 @@ def note_read(blob: Blob) -> bool:
     return bool(read_now.update(read_at=Now(), retry_at=None, failures=0, trouble=""))
 
 
-def _put_off(blob: Blob, trouble: str) -> str:
+def _put_off(blob: Blob, trouble: str, care: AfterEach) -> str:
     """Try again later; where that was tried often enough, and only with this object, it is damaged:
     the store has it and cannot give it."""
     retrying.postpone(blob, trouble)
@@ -274,7 +287,7 @@ def _put_off(blob: Blob, trouble: str) -> str:
         log.warning("%s could not be read again, and is tried later: %s", blob.key, trouble)
         return "unreadable"
     fault = f"The store has the object and cannot give it, tried {blob.failures} times: {trouble}"
-    return settle(blob, Verdict(fault))
+    return settle(blob, Verdict(fault), care, rate=pace())
 
 
 def _is_only_this(blob: Blob) -> bool:

@@ -140,11 +140,12 @@ class ObjectStore(Protocol):
         """Begin an upload in parts; its store_id."""
 
     def part_address(
-        self, key: str, store_id: str, number: int, sha256: str, *, asked_host: str = ""
+        self, key: str, store_id: str, number: int, sha256: str, *, size: int, asked_host: str = ""
     ) -> str:
-        """An address that takes one PUT of the part whose bytes have this sha256.
+        """An address that takes a PUT of the part that has `size` bytes with this sha256.
 
-        With an empty `sha256`, or where the site has switched content signing off, any bytes.
+        With an empty `sha256`, or where the site has switched content signing off, any so many
+        bytes. A body of another length, or of none that it says beforehand, is never stored.
         `asked_host` is the host that the client asked us by: it chooses the external endpoint.
         """
 

@@ -54,6 +54,7 @@ class _Grant:
     store_id: str = ""
     number: int = 0
     sha256: str = ""
+    size: int = 0
     filename: str = ""
 
 
@@ -97,11 +98,11 @@ class MemoryStore:
         return store_id
 
     def part_address(
-        self, key: str, store_id: str, number: int, sha256: str, *, asked_host: str = ""
+        self, key: str, store_id: str, number: int, sha256: str, *, size: int, asked_host: str = ""
     ) -> str:
         signed = sha256 if settings.MINIO_SIGN_CONTENT_SHA256 else ""
         life = timedelta(minutes=settings.MINIO_SIGNED_URL_EXPIRE_MINUTES)
-        grant = _Grant("PUT", key, timezone.now() + life, store_id, number, signed)
+        grant = _Grant("PUT", key, timezone.now() + life, store_id, number, signed, size)
         return self._granted(grant, asked_host)
 
     def put_part(self, key: str, store_id: str, number: int, content: bytes) -> Part:
@@ -234,7 +235,9 @@ class MemoryStore:
 
     def _granted(self, grant: _Grant, asked_host: str) -> str:
         """An address that is known by its very letters, so that any change to it is noticed."""
-        names = "host;x-amz-content-sha256" if grant.sha256 else "host"
+        names = "content-length;host" if grant.method == "PUT" else "host"
+        if grant.sha256:
+            names += ";x-amz-content-sha256"
         address = (
             f"memory://{asked_host or 'store'}/{grant.key}"
             f"?X-Amz-SignedHeaders={names}&X-Amz-Signature={next(self._numbers):064x}"
@@ -244,7 +247,7 @@ class MemoryStore:
         return address
 
     def _take(self, grant: _Grant, content: bytes, headers: Mapping[str, str]) -> Answer:
-        if headers.get("x-amz-content-sha256", "") != grant.sha256:
+        if headers.get("x-amz-content-sha256", "") != grant.sha256 or len(content) != grant.size:
             return Answer(403)
         if "x-amz-copy-source" in headers:
             return Answer(403)

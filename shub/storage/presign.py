@@ -1,4 +1,4 @@
-"""presign_v4: a query-signed URL that can also sign the payload's SHA-256.
+"""presign_v4: a query-signed URL that can also sign the payload's SHA-256 and its length.
 
 Written from AWS's specification, "Authenticating Requests: Using Query Parameters (AWS Signature
 Version 4)". Client libraries sign the host only, which lets any bytes pass; and an address is made
@@ -31,6 +31,7 @@ def presign_v4(
     expires_seconds: int,
     query: Mapping[str, str] | None = None,
     payload_sha256: str = "",
+    payload_bytes: int | None = None,
 ) -> str:
     """A URL that may be asked by this method from the moment on, for so many seconds.
 
@@ -39,6 +40,8 @@ def presign_v4(
 
     With `payload_sha256` the request must carry it as the header `x-amz-content-sha256`, and a
     store that checks it takes no body but the one with this digest; without, it takes any body.
+    With `payload_bytes` the request must carry that as its Content-Length: a store refuses a
+    shorter or longer body by the head alone.
 
     ValueError for what cannot be signed: it would only show as a refusal at the client's.
     """
@@ -53,12 +56,18 @@ def presign_v4(
         raise ValueError("A moment names its time zone.")
     if payload_sha256 and not _DIGEST.fullmatch(payload_sha256):
         raise ValueError("A SHA-256 is written as 64 lower-case hex digits.")
+    if payload_bytes is not None and payload_bytes < 0:
+        raise ValueError("A body has no less than 0 bytes.")
 
     host = host.removesuffix(_PORTS_LEFT_OUT[scheme])
     stamp = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     day = stamp[:8]
     scope = f"{day}/{region}/s3/aws4_request"
+    # In the order of their names, as the algorithm asks.
     headers, names = f"host:{host}\n", "host"
+    if payload_bytes is not None:
+        headers = f"content-length:{payload_bytes}\n{headers}"
+        names = f"content-length;{names}"
     if payload_sha256:
         headers += f"x-amz-content-sha256:{payload_sha256}\n"
         names += ";x-amz-content-sha256"

@@ -116,7 +116,7 @@ class S3Store:
         return begun["UploadId"]
 
     def part_address(
-        self, key: str, store_id: str, number: int, sha256: str, *, asked_host: str = ""
+        self, key: str, store_id: str, number: int, sha256: str, *, size: int, asked_host: str = ""
     ) -> str:
         return _presigned(
             "PUT",
@@ -125,6 +125,7 @@ class S3Store:
             query={"partNumber": str(number), "uploadId": store_id},
             minutes=settings.MINIO_SIGNED_URL_EXPIRE_MINUTES,
             payload_sha256=sha256 if settings.MINIO_SIGN_CONTENT_SHA256 else "",
+            payload_bytes=size,
             endpoint=external_endpoint(asked_host),
         )
 
@@ -341,6 +342,7 @@ def _presigned(
     query: dict[str, str],
     minutes: int,
     payload_sha256: str = "",
+    payload_bytes: int | None = None,
     endpoint: str,
 ) -> str:
     return presign_v4(
@@ -354,6 +356,7 @@ def _presigned(
         moment=timezone.now(),
         expires_seconds=minutes * 60,
         payload_sha256=payload_sha256,
+        payload_bytes=payload_bytes,
     )
 
 

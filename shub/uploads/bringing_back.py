@@ -237,7 +237,7 @@ def end_for_the_retired() -> None:
     theirs = Blob.objects.filter(
         blobs.KEPT, upload__container__collection__entity__retired_at__isnull=False
     )
-    Blob.objects.filter(pk__in=list(theirs.values_list("pk", flat=True))).update(kept_until=Now())
+    blobs.end_keeping(*theirs.values_list("pk", flat=True))
 
 
 # ── finding ──

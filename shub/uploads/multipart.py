@@ -15,11 +15,12 @@ from shub import request_ids
 from shub.accounts.callers import Caller
 from shub.containers import usage
 from shub.containers.images import pushable_image
+from shub.containers.models import Image
 from shub.errors import Conflict, Invalid, OverQuota
 from shub.rows import first
 from shub.storage import Part, object_store
 from shub.storage.keys import blob_key
-from shub.uploads import ending, joining, reserving, resuming
+from shub.uploads import ending, joining, reserving, resuming, room
 from shub.uploads.models import Upload
 from shub.uploads.parts import (
     BODY_PART_BYTES,
@@ -30,7 +31,6 @@ from shub.uploads.parts import (
     check_part,
     part_bytes_for,
 )
-from shub.uploads.room import check_room
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def begin(
     check_size(size, kind)
     resuming.give_up_silent(image, by=by)
     usage.check_quota(image.container.collection.entity, digest=image.digest, size=size, by=by)
-    check_room(size)
+    _check_room(image, size, by=by)
     upload = Upload(
         container=image.container,
         image=image,
@@ -101,6 +101,17 @@ def begin(
     return upload
 
 
+def _check_room(image: Image, size: int, *, by: Caller) -> None:
+    """As `room.check_room`; where there is none, what the caller's own dead tries of this image
+    have been promised is looked at too."""
+    try:
+        room.check_room(size)
+    except OverQuota:
+        if not resuming.give_up_for_room(image, room.lacks(size), by=by):
+            raise
+        room.check_room(size)
+
+
 def check_size(size: int, kind: Upload.Kind) -> None:
     """Invalid where no store takes so many bytes that way."""
     if size < 1:
@@ -127,13 +138,13 @@ def check_size(size: int, kind: Upload.Kind) -> None:
 
 # ── sign ──
 def single_address(upload: Upload, *, sha256: str, asked_host: str) -> str:
-    """The address that takes the whole image in one PUT.
+    """The address that takes the whole image in one PUT, and no more bytes than were announced.
 
     Bound to its hash where the client says one: up to Singularity 3.5.2 they say none, and do not
     send the header that the store would then ask for. What arrives is hashed either way.
     """
     return object_store().part_address(
-        upload.key, upload.store_id, 1, sha256, asked_host=asked_host
+        upload.key, upload.store_id, 1, sha256, size=upload.size, asked_host=asked_host
     )
 
 
@@ -147,14 +158,17 @@ def sign_part(
     by: Caller,
     asked_host: str,
 ) -> str:
-    """An address that takes this part in one PUT; bound to its hash where the client says one."""
+    """An address that takes this part, of this size, in one PUT.
+
+    Bound to its hash where the client says one.
+    """
     upload = own_upload(image_id=image_id, upload_id=upload_id, by=by)
     if upload.state != State.OPEN:
         ending.refuse_ended(upload)
     check_part(upload, number=number, size=size)
     keep_alive(upload)
     return object_store().part_address(
-        upload.key, upload.store_id, number, sha256, asked_host=asked_host
+        upload.key, upload.store_id, number, sha256, size=size, asked_host=asked_host
     )
 
 

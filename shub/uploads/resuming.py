@@ -16,7 +16,7 @@ from django.utils import timezone
 from shub import request_ids
 from shub.accounts.callers import Caller
 from shub.containers.models import Image
-from shub.errors import Invalid, OverQuota
+from shub.errors import Invalid, OverQuota, Unavailable
 from shub.storage import Part
 from shub.uploads import ending, joining, reserving
 from shub.uploads.models import Upload
@@ -33,6 +33,10 @@ MOST_LOOKED_AT = 3
 # A client that is alive asks for its next part sooner, unless it sends a part very slowly.
 SILENT = timedelta(minutes=10)
 SLOWEST_BYTES_PER_SECOND = 1024**2
+
+# The same where the room that is kept for it is missing now. Signs of life are written down once a
+# minute at most, so one of less than that would tell nothing.
+SILENT_WITHOUT_ROOM = timedelta(minutes=2)
 
 
 # ── announced again ──
@@ -97,9 +101,40 @@ def give_up_silent(image: Image, *, by: Caller) -> None:
             ending.drop_parts(upload)
 
 
-def silent_after(upload: Upload) -> timedelta:
+def give_up_for_room(image: Image, missing: int, *, by: Caller) -> bool:
+    """The same sooner, where so many bytes of room are missing: whether any was given up.
+
+    A client that was killed cannot be told from one whose part is on its way but by its silence,
+    and two jobs may well push one image at once: the one that began first must not fail since the
+    other came. So one that may be alive is left alone, whatever that costs the later one.
+    Unavailable, with the time to wait, where room for it comes by its end.
+    """
+    now = timezone.now()
+    earlier = list(_open(image, by=by).order_by("id"))
+    dead_at = {
+        each.pk: each.active_at + silent_after(each, SILENT_WITHOUT_ROOM) for each in earlier
+    }
+    ended = 0
+    for upload in earlier:
+        upload.container = image.container
+        if dead_at[upload.pk] < now and give_up(upload, silent_since=now - SILENT_WITHOUT_ROOM):
+            log.info("Upload %s is given up: its room is needed by the next.", upload.public_id)
+            ending.drop_parts(upload)
+            ended += 1
+    if not ended and earlier and missing <= sum(each.size for each in earlier):
+        wait = max(min(dead_at.values()) - now, timedelta())
+        minutes = int(wait.total_seconds()) // 60 + 1
+        raise Unavailable(
+            "The room that is left is kept for an earlier push of yours of this same image, which "
+            f"may still be under way. If it is not, push again in {minutes} "
+            f"minute{'s' if minutes > 1 else ''}: its room is free then."
+        )
+    return bool(ended)
+
+
+def silent_after(upload: Upload, silent: timedelta = SILENT) -> timedelta:
     """After how long without a sign of life it is taken for dead: a part says none on its way."""
-    return SILENT + timedelta(seconds=upload.part_bytes / SLOWEST_BYTES_PER_SECOND)
+    return silent + timedelta(seconds=upload.part_bytes / SLOWEST_BYTES_PER_SECOND)
 
 
 def give_up(upload: Upload, *, silent_since: object) -> bool:

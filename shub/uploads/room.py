@@ -30,20 +30,25 @@ def check_room(size: int) -> None:
     room for the image; Unavailable where it has in a minute, since something that is merely kept
     goes.
     """
-    room = free_bytes()
-    lacks = max(usage.site_lacks(size), 0 if room is None else size - room)
-    if lacks <= 0:
+    missing = lacks(size)
+    if not missing:
         return
-    if blobs.make_room(lacks):
+    if blobs.make_room(missing):
         raise Unavailable(
             "The registry is full of what is merely kept for a while. That is removed now: push "
             "again in a minute."
         )
     usage.check_site_room(size)
     raise OverQuota(
-        f"The registry's disk has room for {max(room or 0, 0)} bytes, the image has {size}. "
-        "Ask the administrator for more room."
+        f"The registry's disk has room for {max(free_bytes() or 0, 0)} bytes, the image has "
+        f"{size}. Ask the administrator for more room."
     )
+
+
+def lacks(size: int) -> int:
+    """How many bytes are missing for so many more; 0: none."""
+    room = free_bytes()
+    return max(usage.site_lacks(size), 0 if room is None else size - room, 0)
 
 
 def free_bytes() -> int | None:
@@ -55,9 +60,9 @@ def free_bytes() -> int | None:
 
 def keep_ahead() -> None:
     """Give up kept bytes for what is under way and next to come, all of them if need be."""
-    lacks = max(_disk_lacks(), usage.site_lacks(_ahead_of_site()))
-    if lacks > 0:
-        blobs.keep_less(lacks)
+    missing = max(_disk_lacks(), usage.site_lacks(_ahead_of_site()))
+    if missing > 0:
+        blobs.keep_less(missing)
 
 
 def keep_within_quota(entity: Entity) -> None:
@@ -65,7 +70,7 @@ def keep_within_quota(entity: Entity) -> None:
     that of the oldest first.
 
     Else bytes that nobody pays for would be the cheapest: refused ones, sent time after time. In no
-    transaction: one that waits for another's blob must hold none.
+    transaction that has locked a blob: here others are locked, by their keys.
     """
     quota = usage.quota_bytes(entity)
     if not quota:
@@ -73,8 +78,7 @@ def keep_within_quota(entity: Entity) -> None:
     kept = Blob.objects.filter(
         blobs.KEPT, upload__container__collection__entity=entity.pk
     ).annotate(newer_too=Window(Sum("size"), order_by=[F("kept_until").desc(), F("pk").desc()]))
-    for key in list(kept.filter(newer_too__gt=quota).values_list("pk", flat=True)):
-        blobs.end_keeping(key)
+    blobs.end_keeping(*kept.filter(newer_too__gt=quota).values_list("pk", flat=True))
 
 
 def _disk_lacks() -> int:

@@ -13,7 +13,6 @@ from typing import Protocol, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from shub import retrying
@@ -174,7 +173,8 @@ def drop_removed() -> int:
         reserving.expire(into_it)
         # What was refused is kept no longer than the container; its row stays until the bytes went.
         refused = into_it.filter(state=State.REFUSED).values("blob")
-        Blob.objects.filter(blobs.KEPT, pk__in=refused).update(kept_until=Now())
+        kept = Blob.objects.filter(blobs.KEPT, pk__in=refused)
+        blobs.end_keeping(*kept.values_list("pk", flat=True))
         ended = into_it.filter(state__in=Upload.ENDED, store_id="").order_by("id")
         ended = ended.exclude(state=State.REFUSED, blob__state__in=blobs.STORED_FOR_NOBODY)
         keys = list(ended.values_list("pk", flat=True)[: dropping.BATCH])

@@ -84,7 +84,7 @@ def verify(upload: Upload) -> None:
     """
     try:
         finding = examine(upload, partial(renew, upload))
-        settle(upload, finding)
+        over = settle(upload, finding)
     except LeaseLost:
         log.info("Upload %s was taken over by another sweep.", upload.public_id)
     except Unavailable as error:
@@ -98,6 +98,8 @@ def verify(upload: Upload) -> None:
         with transaction.atomic():
             if let_go(upload):
                 retrying.note_fault(upload, fault)
+    else:
+        follow(over)
 
 
 def hand_back() -> None:
@@ -204,8 +206,8 @@ def examine(upload: Upload, still_ours: Callable[[int], None]) -> Finding:
     return Finding(read.digest, read.size, facts, "")
 
 
-def settle(upload: Upload, finding: Finding) -> None:
-    """Write down what was found, all of it or nothing; then remove what nobody needs."""
+def settle(upload: Upload, finding: Finding) -> Upload:
+    """Write down what was found, all of it or nothing; the upload as it then is."""
     with transaction.atomic(durable=True):
         # Nothing is joined to a locked row: Postgres would join what was there before the wait.
         row = Upload.objects.select_for_update().get(pk=upload.pk)
@@ -224,19 +226,41 @@ def settle(upload: Upload, finding: Finding) -> None:
         "Upload %s of %d bytes into %s: %s.",
         *(row.public_id, finding.size, row.container_id, row.reason or row.state),
     )
-    if row.blob.state == Blob.State.CONDEMNED:
-        room.keep_within_quota(row.container.collection.entity)
-    remove_what_is_not_kept(row.blob)
-    if row.state == State.DONE:
-        damage.heal_digest(row.digest)
+    return row
 
 
-def remove_what_is_not_kept(blob: Blob) -> None:
-    """Spare the sweep the bytes that nobody needs, if the store answers just now."""
+def follow(upload: Upload) -> None:
+    """What a verdict gives the occasion for: others are healed, and what nobody needs goes.
+
+    None of it is the upload's any more, which is over. What fails is logged and left to the sweep,
+    which does all of it as well; a database that is away is raised.
+    """
+    blob = upload.blob
+    if blob is None:
+        return
+    acts: list[Callable[[], object]] = []
+    if blob.state == Blob.State.CONDEMNED:
+        entity = upload.container.collection.entity
+        acts.append(partial(room.keep_within_quota, entity))
+    acts.append(partial(blobs.collect, blob))
+    if upload.state == State.DONE:
+        acts.append(partial(damage.heal_digest, upload.digest))
+    for act in acts:
+        _spare_the_sweep(upload, act)
+
+
+def _spare_the_sweep(upload: Upload, act: Callable[[], object]) -> None:
     try:
-        blobs.collect(blob)
+        act()
     except Unavailable as error:
-        log.info("The bytes of %s are left to the sweep: %s", blob, error)
+        log.info("What upload %s leaves is left to the sweep: %s", upload.public_id, error)
+    except (OperationalError, InterfaceError) as error:
+        if not is_row_busy(error):
+            raise
+        log.info("What upload %s leaves is left to the sweep: %s", upload.public_id, retrying.BUSY)
+    except Exception:
+        # Ours, and yet nothing in the upload is to be tried again because of it.
+        log.exception("What upload %s leaves is left to the sweep.", upload.public_id)
 
 
 def fault_since_sent(upload: Upload) -> str:

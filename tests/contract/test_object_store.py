@@ -7,11 +7,13 @@ import hashlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from secrets import token_hex
 from typing import Any
 from unittest import mock
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,6 +38,9 @@ from tests.contract.conftest import Case, Wire
 PART_BYTES = 5 * 1024**2
 FIRST, SECOND, THIRD = b"1" * PART_BYTES, b"2" * PART_BYTES, b"the last part may be short"
 
+# Of one length, so that nothing but the hash tells them apart.
+ANNOUNCED, OTHER = b"what was announced", b"what was not so.  "
+
 REFUSED = {400, 401, 403, 404}
 
 
@@ -52,7 +57,7 @@ def put(
 ) -> Answer:
     """Send a part as a client does: ask for its address, PUT it there."""
     digest = sha256(content)
-    address = store.part_address(key, store_id, number, digest)
+    address = store.part_address(key, store_id, number, digest, size=len(content))
     return wire.put(address, content, claimed=digest)
 
 
@@ -259,8 +264,8 @@ def test_finishing_an_aborted_upload_is_missing(store: ObjectStore) -> None:
 def test_a_part_address_is_worth_nothing_after_finishing(store: ObjectStore, wire: Wire) -> None:
     key = new_key()
     store_id = store.start_parts(key)
-    unused = store.part_address(key, store_id, 2, sha256(THIRD))
-    used = store.part_address(key, store_id, 1, sha256(FIRST))
+    unused = store.part_address(key, store_id, 2, sha256(THIRD), size=len(THIRD))
+    used = store.part_address(key, store_id, 1, sha256(FIRST), size=len(FIRST))
     first = part_of(wire.put(used, FIRST, claimed=sha256(FIRST)), 1)
     finished = store.finish_parts(key, store_id, [first])
 
@@ -278,7 +283,7 @@ def test_a_part_address_is_worth_nothing_after_finishing(store: ObjectStore, wir
 def test_a_part_address_is_worth_nothing_after_aborting(store: ObjectStore, wire: Wire) -> None:
     key = new_key()
     store_id = store.start_parts(key)
-    address = store.part_address(key, store_id, 1, sha256(b"x"))
+    address = store.part_address(key, store_id, 1, sha256(b"x"), size=1)
     part_of(wire.put(address, b"x", claimed=sha256(b"x")), 1)
     store.abort_parts(key, store_id)
 
@@ -336,14 +341,14 @@ def test_a_wrong_payload_under_a_signed_hash_is_refused(case: Case) -> None:
     store, wire = case.store, case.wire
     key = new_key()
     store_id = store.start_parts(key)
-    address = store.part_address(key, store_id, 1, sha256(b"what was announced"))
-    answer = wire.put(address, b"something else", claimed=sha256(b"what was announced"))
+    address = store.part_address(key, store_id, 1, sha256(ANNOUNCED), size=len(ANNOUNCED))
+    answer = wire.put(address, OTHER, claimed=sha256(ANNOUNCED))
     if Promise.SIGNED_PAYLOAD in case.promises:
         assert answer.status in REFUSED
         assert store.list_parts(key, store_id) == []
     else:
         assert answer.status == 200
-        assert [part.size for part in store.list_parts(key, store_id)] == [len(b"something else")]
+        assert [part.size for part in store.list_parts(key, store_id)] == [len(OTHER)]
 
 
 def test_a_wrong_payload_that_owns_up_to_its_hash_is_refused(case: Case) -> None:
@@ -352,8 +357,8 @@ def test_a_wrong_payload_that_owns_up_to_its_hash_is_refused(case: Case) -> None
         pytest.skip("Without a signed hash there is none to contradict.")
     key = new_key()
     store_id = store.start_parts(key)
-    address = store.part_address(key, store_id, 1, sha256(b"what was announced"))
-    answer = wire.put(address, b"something else", claimed=sha256(b"something else"))
+    address = store.part_address(key, store_id, 1, sha256(ANNOUNCED), size=len(ANNOUNCED))
+    answer = wire.put(address, OTHER, claimed=sha256(OTHER))
     assert answer.status in REFUSED
     assert store.list_parts(key, store_id) == []
 
@@ -361,13 +366,57 @@ def test_a_wrong_payload_that_owns_up_to_its_hash_is_refused(case: Case) -> None
 def test_an_address_without_a_hash_takes_any_bytes(store: ObjectStore, wire: Wire) -> None:
     key = new_key()
     store_id = store.start_parts(key)
-    address = store.part_address(key, store_id, 1, "")
+    address = store.part_address(key, store_id, 1, "", size=3)
     assert "x-amz-content-sha256" not in address
     assert wire.put(address, b"any").status == 200
 
 
+@pytest.mark.parametrize("says_the_hash", [True, False])
+def test_a_body_of_another_length_than_the_address_s_is_refused(
+    store: ObjectStore, wire: Wire, says_the_hash: bool
+) -> None:
+    key = new_key()
+    store_id = store.start_parts(key)
+    digest = sha256(ANNOUNCED) if says_the_hash else ""
+    address = store.part_address(key, store_id, 1, digest, size=len(ANNOUNCED))
+    for other in (ANNOUNCED + b"x", ANNOUNCED * 1000, ANNOUNCED[:-1], b"x", b""):
+        for claimed in {digest, sha256(other)}:
+            assert wire.put(address, other, claimed=claimed).status == 403
+    assert store.list_parts(key, store_id) == []
+    assert wire.put(address, ANNOUNCED, claimed=digest).status == 200
+    assert [part.size for part in store.list_parts(key, store_id)] == [len(ANNOUNCED)]
+
+
+def test_a_body_that_does_not_say_its_length_is_refused(case: Case) -> None:
+    if not isinstance(case.store, s3.S3Store):
+        pytest.skip("There is no wire on which a length could be left out.")
+    key = new_key()
+    store_id = case.store.start_parts(key)
+    address = case.store.part_address(key, store_id, 1, "", size=len(ANNOUNCED))
+    for beside in (
+        {},
+        {"Content-Length": str(len(ANNOUNCED))},
+        {"X-Amz-Decoded-Content-Length": "18"},
+    ):
+        assert in_chunks(address, ANNOUNCED * 1000, beside) >= 400
+        assert case.store.list_parts(key, store_id) == []
+
+
+def in_chunks(address: str, content: bytes, beside: dict[str, str]) -> int:
+    """The status of a PUT whose body comes in chunks, whatever else its head says."""
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.netloc, timeout=30)
+    with closing(connection):
+        connection.putrequest("PUT", f"{parts.path}?{parts.query}")
+        for name, value in {"Transfer-Encoding": "chunked", **beside}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        connection.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content))
+        return connection.getresponse().status
+
+
 def test_a_hash_is_signed_only_where_the_site_signs_content(case: Case) -> None:
-    address = case.store.part_address(new_key(), "an-upload", 1, sha256(b"x"))
+    address = case.store.part_address(new_key(), "an-upload", 1, sha256(b"x"), size=1)
     signs = "x-amz-content-sha256" in address
     assert signs == (Promise.SIGNED_PAYLOAD in case.promises)
 
@@ -379,9 +428,9 @@ def test_a_part_may_be_sent_until_its_address_expires(
     key = new_key()
     store_id = store.start_parts(key)
     with minutes_ago(11):
-        dead = store.part_address(key, store_id, 1, sha256(b"x"))
+        dead = store.part_address(key, store_id, 1, sha256(b"x"), size=1)
     with minutes_ago(9):
-        alive = store.part_address(key, store_id, 1, sha256(b"x"))
+        alive = store.part_address(key, store_id, 1, sha256(b"x"), size=1)
 
     assert wire.put(dead, b"x", claimed=sha256(b"x")).status in REFUSED
     assert store.list_parts(key, store_id) == []
@@ -391,7 +440,7 @@ def test_a_part_may_be_sent_until_its_address_expires(
 def test_a_part_address_that_was_altered_is_refused(store: ObjectStore, wire: Wire) -> None:
     key = new_key()
     store_id = store.start_parts(key)
-    address = store.part_address(key, store_id, 1, sha256(b"x"))
+    address = store.part_address(key, store_id, 1, sha256(b"x"), size=1)
     for forged in (altered(address), address.replace(key, new_key()), address.split("?")[0]):
         assert forged != address
         assert wire.put(forged, b"x", claimed=sha256(b"x")).status in REFUSED
@@ -400,7 +449,7 @@ def test_a_part_address_that_was_altered_is_refused(store: ObjectStore, wire: Wi
 
 def test_a_part_address_gives_nothing(store: ObjectStore, wire: Wire) -> None:
     finished = stored(store, b"bytes")
-    address = store.part_address(finished.key, "an-upload", 1, "")
+    address = store.part_address(finished.key, "an-upload", 1, "", size=5)
     assert wire.get(address).status in REFUSED
 
 
@@ -408,7 +457,7 @@ def test_a_bearer_that_comes_with_a_part(case: Case) -> None:
     store, wire = case.store, case.wire
     key = new_key()
     store_id = store.start_parts(key)
-    address = store.part_address(key, store_id, 1, sha256(b"x"))
+    address = store.part_address(key, store_id, 1, sha256(b"x"), size=1)
     answer = wire.put(address, b"x", claimed=sha256(b"x"), authorization="Bearer of-a-registry")
     if Promise.BEARER_IGNORED in case.promises:
         assert answer.status == 200
@@ -429,7 +478,7 @@ def test_a_copy_source_that_comes_with_a_part(case: Case, settings: object) -> N
     store_id = store.start_parts(key)
     for source in sources:
         for ranged in ({}, {"x-amz-copy-source-range": "bytes=0-3"}):
-            address = store.part_address(key, store_id, 1, sha256(b""))
+            address = store.part_address(key, store_id, 1, sha256(b""), size=0)
             answer = wire.put(
                 address, b"", claimed=sha256(b""), **{"x-amz-copy-source": source, **ranged}
             )
@@ -643,7 +692,7 @@ def test_an_object_comes_as_a_download_of_no_media_type(store: ObjectStore, wire
     page = b"<script>alert(1)</script>"
     key = new_key()
     store_id = store.start_parts(key)
-    address = store.part_address(key, store_id, 1, sha256(page))
+    address = store.part_address(key, store_id, 1, sha256(page), size=len(page))
     sent = wire.put(address, page, claimed=sha256(page), content_type="text/html")
     store.finish_parts(key, store_id, [part_of(sent, 1)])
 

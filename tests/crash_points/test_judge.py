@@ -166,7 +166,7 @@ def condemned_before_all_have_moved(patch: pytest.MonkeyPatch) -> None:
 def spare_copies_are_not_read(patch: pytest.MonkeyPatch) -> None:
     """What was condemned is taken back on its word."""
 
-    def is_right(blob: Blob) -> bool:
+    def is_right(blob: Blob, *_: Any) -> bool:
         return True
 
     patch.setattr(damage, "_reads_right", is_right)

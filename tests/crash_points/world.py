@@ -109,6 +109,11 @@ class World:
         for number in range(1, upload.total_parts + 1):
             start = (number - 1) * upload.part_bytes
             piece = content[start : start + upload.part_bytes]
+            if len(piece) != upload.size_of_part(number):
+                # As by a store that checks no lengths: no address of ours takes it.
+                real = self.store.real
+                parts.append(real.put_part(upload.key, upload.store_id, number, piece))
+                continue
             said = piece if signed is None else signed[start : start + upload.part_bytes]
             address = self.sign(upload, number, said)
             parts.append(Part(number, self._put(address, piece)))

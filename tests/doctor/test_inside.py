@@ -24,6 +24,7 @@ from shub.operations.doctor import store
 from shub.operations.doctor.asking import Answer
 from shub.operations.doctor.finding import State
 from shub.storage import object_store
+from shub.storage.presign import presign_v4
 from shub.uploads.models import SweepBeat
 from tests import providers
 from tests.clients.mistakes import _children_of
@@ -86,6 +87,18 @@ def test_a_clock_that_is_wrong_is_named(patient: Patient) -> None:
     assert done.returncode == 2, done.stderr
     assert "clock-refused: this machine's clock is 120" in done.stdout
     assert "store-refuses-the-clock" in done.stdout
+
+
+def test_a_store_that_takes_more_than_was_announced_is_named(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a store that checks no length: here the address says none.
+    def lengthless(*, payload_bytes: int | None, **rest: Any) -> str:
+        return presign_v4(**rest)
+
+    monkeypatch.setattr("shub.storage.s3.presign_v4", lengthless)
+    (finding,) = look("store-outside")
+    assert (finding.code, finding.state) == ("outside-size-unchecked", State.WARNING)
 
 
 def test_nothing_of_doctors_own_is_left_in_the_store(look: Look, patient: Patient) -> None:

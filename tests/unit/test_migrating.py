@@ -6,11 +6,16 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from django.apps import apps as django_apps
 from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import ProjectState
+from django.db.models.signals import post_migrate
+from django.test.utils import CaptureQueriesContext
 
 from shub import migrating
+from shub.accounts.apps import make_default_entity
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,3 +191,28 @@ def test_an_index_whose_building_was_cut_short_is_built_anew(index: models.Index
     assert not is_valid()
     add(index)
     assert is_valid()
+
+
+def test_after_a_migration_to_an_earlier_state_the_default_entity_is_made_as_then() -> None:
+    # Before entities could be retired.
+    then = MigrationLoader(connection).project_state(("accounts", "0002_quotas")).apps
+    config = django_apps.get_app_config("accounts")
+    with CaptureQueriesContext(connection) as captured:
+        post_migrate.send(
+            sender=config,
+            app_config=config,
+            using="default",
+            apps=then,
+            plan=[],
+            verbosity=0,
+            interactive=False,
+        )
+    asked = "".join(each["sql"] for each in captured if "accounts_entity" in each["sql"])
+    assert "quota_bytes" in asked
+    assert "retired_at" not in asked
+
+
+def test_before_there_were_accounts_nothing_is_made_for_them() -> None:
+    none = ProjectState().apps
+    config = django_apps.get_app_config("accounts")
+    make_default_entity(sender=config, using="default", apps=none)

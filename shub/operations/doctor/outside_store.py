@@ -114,6 +114,17 @@ HASH_UNCHECKED = warning(
         "have it pass that on."
     ),
 )
+SIZE_UNCHECKED = warning(
+    "outside-size-unchecked",
+    _(
+        "Whoever may push can fill the store with more bytes than were announced, and than a "
+        "quota lets in, until the upload is complete or expires."
+    ),
+    _(
+        "Run a store that checks each header which an address signs (JuiceFS and SeaweedFS were "
+        "seen to); have no proxy sign for others."
+    ),
+)
 ANYBODY_WRITES = fault(
     "outside-anybody-writes",
     _("Anybody can write into the store without having been let in."),
@@ -195,11 +206,16 @@ class _Trial:
         self.key = new_key(self.body)
         self.store_id = self.store.start_parts(self.key)
 
-    def put(self, number: int, body: bytes, *, claimed: bytes | None = None) -> Answer:
-        """Send a part as a client does; `claimed` are the bytes that it promised."""
+    def put(
+        self, number: int, body: bytes, *, claimed: bytes | None = None, size: int | None = None
+    ) -> Answer:
+        """Send a part as a client does; `claimed` are the bytes that it promised, or `size` how
+        many."""
         digest = hashlib.sha256(body if claimed is None else claimed).hexdigest()
         address = self.store.part_address(
-            self.key, self.store_id, number, digest, asked_host=self.asked_host
+            *(self.key, self.store_id, number, digest),
+            size=len(body) if size is None else size,
+            asked_host=self.asked_host,
         )
         return self.send(address, body, digest)
 
@@ -213,7 +229,9 @@ class _Trial:
         """The same by whoever was not let in."""
         digest = hashlib.sha256(CONTENT).hexdigest()
         address = self.store.part_address(
-            self.key, self.store_id, number, digest, asked_host=self.asked_host
+            *(self.key, self.store_id, number, digest),
+            size=len(CONTENT),
+            asked_host=self.asked_host,
         )
         return self.send(unsigned(address), CONTENT, digest)
 
@@ -341,6 +359,8 @@ def _doors(trial: _Trial) -> Iterator[Finding]:
         wrong = trial.put(3, CONTENT[::-1], claimed=CONTENT)
         if wrong.status == 200:
             yield HASH_UNCHECKED.found("bytes that differ from the signed hash were taken")
+    if trial.put(5, CONTENT, size=1).status == 200:
+        yield SIZE_UNCHECKED.found(f"{len(CONTENT)} bytes were taken where 1 was signed")
     if trial.put_unsigned(4).status < 300:
         yield ANYBODY_WRITES.found(f"{trial.endpoint} took a part without a signature")
 

@@ -1,5 +1,7 @@
 """Pushing, request by request, against the real store; and what a push must not leave."""
 
+from typing import Any
+
 import pytest
 
 from shub.audit.models import Event
@@ -8,7 +10,7 @@ from shub.storage import ObjectStore
 from shub.uploads.models import Upload
 from tests.factories import Person, make_team
 from tests.sif_files import sif_bytes
-from tests.stored import open_parts, stored_keys
+from tests.stored import open_parts, put_part, stored_keys
 from tests.wire import CUT_OFF, digest, fetch, send, sweep, sweep_after, wire
 
 pytestmark = pytest.mark.django_db
@@ -212,7 +214,8 @@ def test_a_short_body_is_refused_with_both_sizes(
     content = sif_bytes()
     client = wire(mara)
     image = client.announce(PATH, content)
-    send(client.begin_single(image["id"], content), content[:-1])
+    client.begin_single(image["id"], content)
+    put_part(Upload.objects.get().public_id, 1, content[:-1])
     answer = client.complete_single(image["id"])
     assert answer.status == 400
     assert f"Expected {len(content)} bytes, received {len(content) - 1}" in answer.message
@@ -231,7 +234,7 @@ def test_parts_that_make_another_size_are_refused_at_once_and_leave_nothing(
     image = client.announce(PATH, content)
     upload = client.begin_parts(image["id"], len(content))["uploadID"]
     short = content[:-1]
-    etag = send(client.part_address(image["id"], upload, 1, content), short).etag
+    etag = put_part(upload, 1, short)
     for _ in range(2):
         answer = client.complete_parts(image["id"], upload, [etag])
         assert answer.status == 400
@@ -239,6 +242,43 @@ def test_parts_that_make_another_size_are_refused_at_once_and_leave_nothing(
     sweep()
     assert stored_keys(store) == []
     assert not Image.objects.exists()
+
+
+@pytest.mark.parametrize("signs_hashes", [True, False])
+def test_no_address_takes_more_or_fewer_bytes_than_were_announced(
+    mara: Person, settings: Any, store: ObjectStore, signs_hashes: bool
+) -> None:
+    """Nobody fills the store with what was not announced, and no quota has let in."""
+    settings.MINIO_SIGN_CONTENT_SHA256 = signs_hashes
+    client = wire(mara)
+    content = sif_bytes()
+    image = client.announce(PATH, content)
+    upload = client.begin_parts(image["id"], len(content))["uploadID"]
+    addresses = [
+        client.begin_single(image["id"], content),
+        client.part_address(image["id"], upload, 1, content),
+    ]
+    for address in addresses:
+        for other in (content + b"x", content * 20, content[:-1], b""):
+            assert send(address, other).status in {403, CUT_OFF}
+        assert send(address, content).status == 200
+    for row in Upload.objects.all():
+        (part,) = store.list_parts(row.key, row.store_id)
+        assert part.size == len(content)
+
+
+def test_an_address_of_an_old_client_that_says_no_hash_is_bound_to_the_size_too(
+    mara: Person, store: ObjectStore
+) -> None:
+    client = wire(mara)
+    content = sif_bytes()
+    image = client.announce(PATH, content)
+    answer = client.post(f"/v2/imagefile/{image['id']}", {"filesize": len(content)})
+    address = answer.data["uploadURL"]
+    assert "x-amz-content-sha256" not in address
+    headers = {"content-type": "application/octet-stream"}
+    assert send(address, content + b"x", headers=headers).status == 403
+    assert send(address, content, headers=headers).status == 200
 
 
 def test_a_refused_completion_that_is_repeated_is_refused_with_the_same_reason(

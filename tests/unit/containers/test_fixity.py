@@ -545,6 +545,72 @@ def test_a_thousand_claims_of_a_damaged_digest_are_not_all_read_and_hide_no_righ
     assert len(reading) <= blobs.MOST_SPARES
 
 
+@pytest.mark.rows_by_hand
+def test_who_heals_by_a_duplicate_keeps_its_claim_and_the_pace(
+    mara: Person, pushed: Blob, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FIXITY_MIB_PER_SECOND = 200
+    duplicate(pushed, ONE, "1" * 24)
+    overwrite(pushed.key, flipped(ONE))
+    monkeypatch.setattr(fixity, "RENEW_EVERY_SECONDS", 0)
+    claims: list[Any] = []
+
+    def read(key: str, *, after_each: Any, bytes_per_second: int) -> Any:
+        assert bytes_per_second == 200 * 1024**2
+        pushed.refresh_from_db()
+        claims.append(pushed.retry_at)
+        # A second sweep finds nothing to do, and the next reads none of it a second time.
+        assert read_next() == "none"
+        found = real(key, after_each=after_each, bytes_per_second=bytes_per_second)
+        pushed.refresh_from_db()
+        claims.append(pushed.retry_at)
+        return found
+
+    real = damage.read_and_hash
+    monkeypatch.setattr(damage, "read_and_hash", read)
+    assert read_next() == "healed"
+    before, after = claims
+    assert timezone.now() < before < after
+
+
+@pytest.mark.rows_by_hand
+def test_a_healing_that_is_stopped_is_gone_on_with_at_once(
+    mara: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = duplicate(pushed, ONE, "1" * 24)
+    overwrite(pushed.key, flipped(ONE))
+    real, reading = damage.read_and_hash, []
+
+    def read(key: str, **named: Any) -> Any:
+        reading.append(key)
+        return real(key, **named)
+
+    monkeypatch.setattr(damage, "read_and_hash", read)
+    assert read_next(lambda: bool(reading)) == "stopped"
+    assert (state(pushed), state(spare)) == ("damaged", "condemned")
+    assert read_next() == "healed"
+    assert (reading, state(spare)) == ([spare.key] * 2, "proven")
+
+
+@pytest.mark.rows_by_hand
+def test_who_heals_and_finds_its_claim_anothers_stops(
+    pushed: Blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = duplicate(pushed, ONE, "1" * 24)
+    overwrite(pushed.key, flipped(ONE))
+    monkeypatch.setattr(fixity, "RENEW_EVERY_SECONDS", 0)
+    real = damage.read_and_hash
+    anothers = timezone.now() + timedelta(minutes=5)
+
+    def read(key: str, **named: Any) -> Any:
+        Blob.objects.filter(pk=pushed.pk).update(retry_at=anothers)
+        return real(key, **named)
+
+    monkeypatch.setattr(damage, "read_and_hash", read)
+    assert read_next() == "stopped"
+    assert (state(pushed), pushed.retry_at, state(spare)) == ("damaged", anothers, "condemned")
+
+
 def test_what_cannot_be_healed_keeps_no_other_from_it(
     mara: Person, otto: Person, pushed: Blob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -557,14 +623,14 @@ def test_what_cannot_be_healed_keeps_no_other_from_it(
         killed.setattr(damage, "heal_left", lambda: 0)
         for content in (ONE, TWO):
             wire(otto).push("otto/mine/gcc", content)
-    real = damage.heal
+    real = damage.heal_beside
 
-    def heal(blob: Blob) -> bool:
+    def heal_beside(blob: Blob) -> bool:
         if blob == pushed:
             raise RuntimeError("A fault of ours.")
         return real(blob)
 
-    monkeypatch.setattr(damage, "heal", heal)
+    monkeypatch.setattr(damage, "heal_beside", heal_beside)
     damage.heal_left()
     assert pull(mara, f"{PATH}:2.0").status == 303
     pushed.refresh_from_db()

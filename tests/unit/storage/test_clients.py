@@ -42,7 +42,7 @@ store = object_store()
 assert store is object_store()
 from shub.storage import clients
 clients.minio_client(), clients.boto3_client()
-assert store.part_address("k", "u", 1, "").startswith("http://127.0.0.1:9000/sregistry/k?")
+assert store.part_address("k", "u", 1, "", size=1).startswith("http://127.0.0.1:9000/sregistry/k?")
 assert store.object_address("k").startswith("http://127.0.0.1:9000/sregistry/k?")
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env={})
@@ -84,10 +84,10 @@ def test_without_keys_no_client_is_made_and_nothing_is_signed(settings: Any, mis
 
 def test_parts_are_signed_with_the_keys_that_can_only_upload(settings: Any) -> None:
     store = S3Store()
-    assert "Credential=someone%2F" in store.part_address("k", "u", 1, "")
+    assert "Credential=someone%2F" in store.part_address("k", "u", 1, "", size=1)
     settings.MINIO_UPLOAD_ACCESS_KEY = "uploader"
     settings.MINIO_UPLOAD_SECRET_KEY = "only for tests"
-    assert "Credential=uploader%2F" in store.part_address("k", "u", 1, "")
+    assert "Credential=uploader%2F" in store.part_address("k", "u", 1, "", size=1)
     assert "Credential=someone%2F" in store.object_address("k")
 
 
@@ -96,7 +96,7 @@ def test_with_half_a_pair_no_part_is_signed(settings: Any, missing: str) -> None
     settings.MINIO_UPLOAD_ACCESS_KEY = settings.MINIO_UPLOAD_SECRET_KEY = "uploader"
     setattr(settings, missing, "")
     with pytest.raises(ImproperlyConfigured, match="MINIO_UPLOAD_SECRET_KEY"):
-        S3Store().part_address("k", "u", 1, "")
+        S3Store().part_address("k", "u", 1, "", size=1)
 
 
 def test_keys_are_not_shown() -> None:

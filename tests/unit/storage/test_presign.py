@@ -2,9 +2,13 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotoCredentials
 from minio.credentials import Credentials
 from minio.signer import presign_v4 as minio_presign_v4
 
@@ -87,6 +91,30 @@ def test_a_digest_is_signed_as_a_header_that_must_be_sent() -> None:
     assert signature(address) != signature(signed(method="PUT", payload_sha256="cd" * 32))
 
 
+def test_a_length_is_signed_as_a_header_that_must_be_sent() -> None:
+    address = signed(method="PUT", payload_sha256=DIGEST, payload_bytes=5)
+    query = parse_qs(urlsplit(address).query)
+    assert query["X-Amz-SignedHeaders"] == ["content-length;host;x-amz-content-sha256"]
+    others = [signed(method="PUT", payload_sha256=DIGEST, payload_bytes=size) for size in (0, 6)]
+    others.append(signed(method="PUT", payload_sha256=DIGEST))
+    assert len({signature(each) for each in (address, *others)}) == 4
+
+
+def test_a_length_is_signed_as_botocore_signs_it() -> None:
+    ours = signed(method="PUT", payload_bytes=5, query={"partNumber": "1", "uploadId": "u"})
+    request = AWSRequest(
+        "PUT",
+        "http://store.lab:9000/images/blobs/ab/abab.0123?partNumber=1&uploadId=u",
+        headers={"Content-Length": "5"},
+    )
+    signer = S3SigV4QueryAuth(
+        BotoCredentials("someone", "only for tests"), "s3", "us-east-1", expires=3600
+    )
+    with mock.patch("botocore.auth.get_current_datetime", return_value=MOMENT):
+        signer.add_auth(request)
+    assert signature(ours) == signature(request.url)
+
+
 def test_a_path_is_encoded_once_and_its_slashes_stay() -> None:
     address = signed(path="/images/a b/c+d~e%f/é")
     assert urlsplit(address).path == "/images/a%20b/c%2Bd~e%25f/%C3%A9"
@@ -143,6 +171,7 @@ def test_the_key_of_a_day_is_not_used_on_another() -> None:
         {"moment": datetime(2026, 2, 3)},  # noqa: DTZ001  that it has no zone is the point
         {"payload_sha256": "AB" * 32},
         {"payload_sha256": "ab"},
+        {"payload_bytes": -1},
     ],
 )
 def test_what_cannot_be_signed_is_refused_here(changes: dict[str, Any]) -> None:

@@ -408,7 +408,7 @@ def test_neither_addresses_nor_keys_are_logged(
 ) -> None:
     scripted.script = {"list parts": [refusal(403, "SignatureDoesNotMatch")], "stat": [LOST]}
     with caplog.at_level(logging.INFO):
-        S3Store().part_address(KEY, "an-upload", 1, "")
+        S3Store().part_address(KEY, "an-upload", 1, "", size=1)
         S3Store().object_address(KEY)
         for act in (S3Store().stat, lambda key: S3Store().list_parts(key, "an-upload")):
             with pytest.raises(Unavailable):
@@ -424,7 +424,7 @@ def test_an_address_is_for_the_external_endpoint(settings: Any) -> None:
     settings.MINIO_EXTERNAL_SERVERS = {"registry.lab": "store.lab:443"}
     settings.MINIO_EXTERNAL_SSL = True
     store = S3Store()
-    for address in (store.object_address(KEY), store.part_address(KEY, "u", 1, "")):
+    for address in (store.object_address(KEY), store.part_address(KEY, "u", 1, "", size=1)):
         assert address.startswith(f"https://store.example:9000/images/{KEY}?")
     asked = store.object_address(KEY, asked_host="registry.lab:8080")
     assert asked.startswith(f"https://store.lab/images/{KEY}?")
@@ -434,5 +434,5 @@ def test_lives_are_those_of_the_settings(settings: Any) -> None:
     configure(settings, "127.0.0.1:9")
     settings.MINIO_SIGNED_URL_EXPIRE_MINUTES = 3
     settings.MINIO_DOWNLOAD_URL_EXPIRE_MINUTES = 1500
-    assert "X-Amz-Expires=180&" in S3Store().part_address(KEY, "u", 1, "")
+    assert "X-Amz-Expires=180&" in S3Store().part_address(KEY, "u", 1, "", size=1)
     assert "X-Amz-Expires=90000&" in S3Store().object_address(KEY)

@@ -20,7 +20,7 @@ from shub.uploads.models import Upload
 from shub.uploads.parts import arrived_parts
 from tests.factories import Person
 from tests.sif_files import sif_bytes
-from tests.stored import stored_keys
+from tests.stored import put_part, stored_keys
 from tests.wire import Wire, digest, send, sweep, wire
 
 pytestmark = pytest.mark.django_db
@@ -104,8 +104,7 @@ def test_bytes_of_another_size_than_was_announced_are_kept_too(
     client = wire(mara)
     image = client.announce(PATH, CONTENT)
     upload = client.begin_parts(image["id"], len(CONTENT) - 1)["uploadID"]
-    address = client.part_address(image["id"], upload, 1, CONTENT[:-1])
-    etag = send(address, CONTENT).etag
+    etag = put_part(upload, 1, CONTENT)
     assert client.complete_parts(image["id"], upload, [etag]).status == 400
     blob = Blob.objects.get()
     assert (blob.state, blob.kept_until is not None) == ("condemned", True)
@@ -318,7 +317,7 @@ def test_bytes_that_are_more_than_was_announced_are_not_kept_beyond_the_quota(
     client = wire(mara)
     image = client.announce(PATH, CONTENT)
     upload = client.begin_parts(image["id"], 1)["uploadID"]
-    etag = send(client.part_address(image["id"], upload, 1, CONTENT[:1]), CONTENT * 2).etag
+    etag = put_part(upload, 1, CONTENT * 2)
     assert client.complete_parts(image["id"], upload, [etag]).status == 400
     sweep()
     assert stored_keys(store) == []

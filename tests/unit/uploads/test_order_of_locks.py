@@ -1,25 +1,32 @@
 """Every act locks in one order, so that no two wait for each other crosswise.
 
 uploads, images, tags that wait, containers, the lock of a digest, blobs, usage of entities, usage
-of the site. What an act locks again it has already, so the first time counts.
+of the site. What an act locks again it has already, so the first time counts. Of several blobs each
+locks those with the smaller keys first.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import pairwise
+from threading import Event
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from shub.containers import damage, dropping, refs, removal, restoring, tagging
+from shub.accounts.models import Entity
+from shub.containers import blobs, damage, dropping, refs, removal, restoring, tagging
 from shub.containers.models import Blob, Container, Image, PendingTag, RemovedImage
 from shub.sif import UnreadableSIF
 from shub.storage import ObjectStore
-from shub.uploads import bringing_back, verification
+from shub.uploads import bringing_back, room, sweeps, verification
 from shub.uploads.models import Upload
+from tests.at_once import outcomes
 from tests.damaging import blob_of
 from tests.factories import Person
 from tests.sif_files import sif_bytes
@@ -48,6 +55,33 @@ LOCKED = re.compile(
     r"|(pg_advisory_xact_lock\(hashtextextended)",
     re.DOTALL | re.MULTILINE,
 )
+
+
+# Several blobs that are locked, or changed, by one statement.
+SEVERAL_BLOBS = re.compile(
+    r'^(SELECT|UPDATE) .*"containers_blob".* WHERE .*"containers_blob"\."id" IN \(([0-9, ]+)\)',
+    re.DOTALL,
+)
+BY_KEY = re.compile(
+    r'ORDER BY "containers_blob"\."id" ASC FOR UPDATE'
+    r'|^SELECT "containers_blob"\."id" .* ORDER BY 1 ASC FOR UPDATE',
+    re.DOTALL,
+)
+
+
+def several_blobs_locked(statements: list[str]) -> int:
+    """How many statements locked several blobs; each by their keys, or after such a one."""
+    count, locked = 0, set[str]()
+    for sql in statements:
+        found = SEVERAL_BLOBS.match(sql)
+        keys = set(found[2].split(", ")) if found else set()
+        if found and found[1] == "SELECT" and "FOR UPDATE" in sql:
+            assert BY_KEY.search(sql), sql
+            locked |= keys
+        elif found and found[1] == "UPDATE" and len(keys) > 1:
+            assert keys <= locked, sql
+            count += 1
+    return count
 
 
 def first_locks(statements: list[str]) -> Iterator[list[str]]:
@@ -79,7 +113,9 @@ def locked_in_order() -> Iterator[list[list[str]]]:
     seen: list[list[str]] = []
     with CaptureQueriesContext(connection) as captured:
         yield seen
-    seen += first_locks([query["sql"] for query in captured.captured_queries])
+    statements = [query["sql"] for query in captured.captured_queries]
+    several_blobs_locked(statements)
+    seen += first_locks(statements)
     for locks in seen:
         for before, after in pairwise(locks):
             assert PLACES[before] <= PLACES[after], f"{after} after {before}: {locks}"
@@ -204,3 +240,119 @@ def test_what_is_in_a_removed_container_is_dropped(mara: Person, settings: Any) 
     with locked_in_order() as seen:
         assert dropping.drop_images() == 2
     assert any("containers_pendingtag" in locks for locks in seen)
+
+
+# ── several blobs ──
+def kept(number: int, hours: int) -> Blob:
+    """A blob whose keeping ends in so many hours."""
+    return Blob.objects.create(
+        digest=f"{number:064x}",
+        size=10,
+        state="condemned",
+        key=f"blobs/{number}",
+        kept_until=timezone.now() + timedelta(hours=hours),
+    )
+
+
+def kept_of(person: Person) -> list[Blob]:
+    """Of what was refused of the person, that first whose time ends last."""
+    container = wire(person).container(PATH)
+    found = []
+    for number in range(2):
+        blob = kept(number, hours=9 - number)
+        Upload.objects.create(
+            container=Container.objects.get(public_id=container),
+            kind="single",
+            state="refused",
+            reason="No.",
+            digest=blob.digest,
+            size=blob.size,
+            part_bytes=blob.size,
+            key=blob.key,
+            blob=blob,
+            created_by=person.user,
+        )
+        found.append(blob)
+    return found
+
+
+def end_for_room(person: Person) -> None:
+    assert blobs.make_room(15)
+
+
+def end_in_the_quota(person: Person) -> None:
+    Entity.objects.filter(pk=person.entity.pk).update(quota_bytes=1)
+    person.entity.refresh_from_db()
+    room.keep_within_quota(person.entity)
+
+
+def end_for_the_retired(person: Person) -> None:
+    Entity.objects.filter(pk=person.entity.pk).update(retired_at=timezone.now(), user=None)
+    bringing_back.end_for_the_retired()
+
+
+def end_in_the_removed(person: Person) -> None:
+    Container.objects.update(removed_at=timezone.now(), kept_until=timezone.now())
+    sweeps.drop_removed()
+
+
+ENDS = [end_for_room, end_in_the_quota, end_for_the_retired, end_in_the_removed]
+
+
+@pytest.mark.rows_by_hand
+@pytest.mark.parametrize("end", ENDS)
+def test_the_keeping_of_several_ends_in_the_order_of_their_keys(
+    mara: Person, end: Callable[[Person], None]
+) -> None:
+    kept_of(mara)
+    with CaptureQueriesContext(connection) as captured:
+        end(mara)
+    assert several_blobs_locked([each["sql"] for each in captured]) == 1
+    assert not Blob.objects.filter(blobs.KEPT).exists()
+
+
+@pytest.mark.rows_by_hand
+@pytest.mark.django_db(transaction=True)
+def test_who_makes_room_and_who_collects_do_not_wait_for_each_other_crosswise() -> None:
+    first, second = kept(1, hours=9), kept(2, hours=5)
+    has_first = Event()
+
+    def collect() -> None:
+        with transaction.atomic():
+            lock(first)
+            has_first.set()
+            until = monotonic() + 20
+            while not somebody_waits() and monotonic() < until:
+                sleep(0.01)
+            lock(second)
+
+    def make_room() -> None:
+        assert has_first.wait(10)
+        assert blobs.make_room(15)
+
+    assert outcomes(collect, make_room) == ["done", "done"]
+    assert not Blob.objects.filter(blobs.KEPT).exists()
+
+
+def lock(blob: Blob) -> None:
+    list(Blob.objects.select_for_update().filter(pk=blob.pk))
+
+
+def somebody_waits() -> bool:
+    """Whether a transaction waits for another's lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.rows_by_hand
+def test_no_more_is_ended_than_there_has_to_be_and_that_of_the_oldest(mara: Person) -> None:
+    found = [kept(number, hours=20 - number) for number in range(5)]
+    assert blobs.make_room(15)
+    ended = Blob.objects.exclude(blobs.KEPT).values_list("pk", flat=True)
+    assert set(ended) == {found[4].pk, found[3].pk}
+    # What is on its way out counts.
+    assert blobs.make_room(20)
+    assert Blob.objects.filter(blobs.KEPT).count() == 3
+    assert blobs.make_room(21)
+    assert Blob.objects.filter(blobs.KEPT).count() == 2

@@ -24,10 +24,11 @@ from shub.containers import (
     usage,
 )
 from shub.containers.models import Blob, Charge, EntityUsage, Image, RemovedImage, SiteUsage
+from shub.containers.models.image import FACTS
 from shub.errors import Conflict, OverQuota, Unavailable
 from shub.storage import ObjectStore
 from shub.storage.s3 import S3Store
-from shub.uploads import joining, multipart, reserving, sweeps, verification
+from shub.uploads import joining, multipart, reserving, room, sweeps, verification
 from shub.uploads.models import Upload
 from tests.at_once import outcomes
 from tests.factories import Person, make_collection, make_container, make_person
@@ -121,7 +122,7 @@ def test_several_uploads_of_one_image_count_once_for_the_entity_and_each_for_the
         begin(path, CONTENT, mara)
     assert (paid(mara), of_the_site()) == ((0, SIZE), (0, 2 * SIZE))
     with pytest.raises(OverQuota, match="This registry has no room for the"):
-        begin(PATH, CONTENT, mara)
+        begin("mara/tools/third", CONTENT, mara)
     assert Upload.objects.count() == 2
 
 
@@ -245,7 +246,11 @@ def test_what_is_linked_needs_its_room_at_that_very_moment(
         by=otto.client,
     )
     assert not image.is_proven
-    assert Image.objects.get(pk=image.pk).blob_id is None
+    row = Image.objects.get(pk=image.pk)
+    assert row.blob_id is None
+    # In memory, too, it has nothing of the image that it was to be linked to.
+    for name in ("blob_id", *FACTS):
+        assert getattr(image, name) == getattr(row, name)
     assert paid(otto) == (0, 0)
 
 
@@ -530,13 +535,13 @@ def test_an_image_that_is_removed_while_an_upload_of_it_begins_leaves_nothing_in
     mara: Person, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = wire(mara).announce(PATH, CONTENT)["id"]
-    real = multipart.check_room
+    real = room.check_room
 
     def removed_meanwhile(size: int) -> None:
         real(size)
         Image.objects.all().delete()
 
-    monkeypatch.setattr(multipart, "check_room", removed_meanwhile)
+    monkeypatch.setattr(room, "check_room", removed_meanwhile)
     with pytest.raises(Conflict, match="at the same moment"):
         multipart.begin(image_id=image, size=SIZE, kind=Upload.Kind.SINGLE, by=mara.client)
     assert open_parts(store) == []

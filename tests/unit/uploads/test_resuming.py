@@ -228,3 +228,89 @@ def test_a_fresh_image_costs_no_query_for_that(mara: Person) -> None:
     with counted() as more:
         client.begin_parts(image["id"], len(CONTENT))
     assert len(more) == len(few) + 1
+
+
+# ── begun anew, without room for two ──
+def begin_again(client: Wire, image: dict[str, Any]) -> Any:
+    return client.post(f"/v2/imagefile/{image['id']}/_multipart", {"filesize": len(CONTENT)})
+
+
+def state_of(upload: Upload) -> str:
+    upload.refresh_from_db()
+    return upload.state
+
+
+def test_a_push_that_was_killed_does_not_keep_the_next_one_out_of_a_full_site(
+    mara: Person, settings: Any, store: ObjectStore
+) -> None:
+    settings.SITE_QUOTA_BYTES = len(CONTENT) + MIB
+    client = wire(mara)
+    image, dead = begun(client, 1)
+    silence(dead, 3)
+    again = begin_again(client, image)
+    assert (again.status, state_of(dead)) == (200, "aborted")
+    new = Upload.objects.get(public_id=again.data["uploadID"])
+    assert [each.key for each in open_parts(store)] == [new.key]
+
+
+def test_of_two_pushes_at_once_the_first_goes_on_where_there_is_no_room_for_two(
+    mara: Person, settings: Any
+) -> None:
+    settings.SITE_QUOTA_BYTES = len(CONTENT) + MIB
+    client = wire(mara)
+    image, first = begun(client, 1)
+    for minutes in (0, 1.9):
+        silence(first, minutes)
+        refused = begin_again(client, image)
+        assert refused.status == 503
+        assert "an earlier push of yours of this same image" in refused.message
+        assert f"push again in {3 - round(minutes)} minute" in refused.message
+    assert (state_of(first), Upload.objects.count()) == ("open", 1)
+    # It goes on as though nothing had been.
+    part = CONTENT[5 * MIB :]
+    assert send(client.part_address(image["id"], first.public_id, 2, part), part).status == 200
+    # The other one is announced by now, and need not be sent.
+    assert client.announce(PATH, CONTENT)["uploaded"] is True
+    sweep()
+    assert (state_of(first), Image.objects.get().is_proven) == ("done", True)
+
+
+def test_a_large_part_may_be_on_its_way_for_longer_without_room_too(
+    mara: Person, settings: Any
+) -> None:
+    settings.SITE_QUOTA_BYTES = len(CONTENT) + MIB
+    settings.UPLOAD_PART_BYTES = 600 * MIB
+    client = wire(mara)
+    image, first = begun(client)
+    silence(first, 10)
+    assert begin_again(client, image).status == 503
+    assert state_of(first) == "open"
+
+
+def test_nobody_is_told_to_wait_for_what_would_not_be_enough(mara: Person, settings: Any) -> None:
+    client = wire(mara)
+    image, first = begun(client, 1)
+    settings.SITE_QUOTA_BYTES = len(CONTENT) - 1
+    assert begin_again(client, image).status == 507
+    assert state_of(first) == "open"
+
+
+def test_room_that_is_kept_for_somebody_else_is_not_taken(
+    mara: Person, otto: Person, settings: Any
+) -> None:
+    granting.grant(place=mara.entity, holder=otto.user, role=Role.WRITER, by=mara.caller)
+    image, upload = begun(wire(mara), 1)
+    settings.SITE_QUOTA_BYTES = len(CONTENT) + MIB
+    silence(upload, 60)
+    assert begin_again(wire(otto), image).status == 507
+    assert state_of(upload) == "open"
+
+
+def test_of_its_entitys_quota_an_image_takes_its_room_once_however_often_it_is_begun(
+    mara: Person,
+) -> None:
+    type(mara.entity).objects.filter(pk=mara.entity.pk).update(quota_bytes=len(CONTENT))
+    client = wire(mara)
+    image, dead = begun(client, 1)
+    assert begin_again(client, image).status == 200
+    assert state_of(dead) == "open"

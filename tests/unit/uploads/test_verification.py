@@ -235,3 +235,47 @@ def test_a_page_that_watches_is_told_of_each_tenth_and_no_more(
 def test_no_more_than_all_is_read(waiting: Upload) -> None:
     waiting.verified_bytes = 3 * waiting.size
     assert waiting.verified_percent == 100
+
+
+# ── what follows a verdict ──
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("A fault of ours."), Unavailable("The store stands still.")]
+)
+@pytest.mark.parametrize("act", ["damage.heal_digest", "blobs.collect"])
+def test_what_fails_after_the_verdict_is_logged_and_is_no_matter_of_the_upload(
+    waiting: Upload,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    act: str,
+    fault: Exception,
+) -> None:
+    def fail(_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(f"shub.uploads.verification.{act}", fail)
+    monkeypatch.setattr(verification, "put_off", never)
+    monkeypatch.setattr(verification, "postpone", never)
+    with caplog.at_level("INFO"):
+        assert verification.verify_next()
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.failures, waiting.retry_at) == (Upload.State.DONE, 0, None)
+    assert Image.objects.get().is_proven
+    assert "is left to the sweep" in caplog.text
+    assert str(fault) in caplog.text
+
+
+def test_what_could_not_be_collected_does_not_keep_others_from_being_healed(
+    waiting: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("A fault of ours.")
+
+    healed: list[str] = []
+    monkeypatch.setattr("shub.uploads.verification.blobs.collect", fail)
+    monkeypatch.setattr("shub.uploads.verification.damage.heal_digest", healed.append)
+    assert verification.verify_next()
+    assert healed == [waiting.digest]
+
+
+def never(*_: object) -> None:
+    raise AssertionError("The upload is over.")

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Count, Q, Sum
 
 from shub.containers import fixity
+from shub.containers.damage import AfterEach
 from shub.containers.models import Blob
 from shub.errors import Unavailable
 from shub.operations.fsck import repairing
@@ -86,7 +87,7 @@ def _read(course: Course, blob: Any) -> None:
     course.take(Finding(OTHER_BYTES, blob.key, verdict.fault, mend, images=_images(course, blob)))
 
 
-def _try(blob: Blob, show: "fixity.AfterEach", rate: int) -> "fixity.Verdict | Unavailable":
+def _try(blob: Blob, show: AfterEach, rate: int) -> "fixity.Verdict | Unavailable":
     """What reading it showed; the refusal where the store answers, and does not give it."""
     for _ in range(TRIES):
         try:
