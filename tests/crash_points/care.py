@@ -451,10 +451,10 @@ def drop_one_by_one(world: World) -> None:
     """Something is in the way of doing it together: each goes by itself."""
     together = dropping._drop_inside
 
-    def in_the_way(found: Any) -> None:
+    def in_the_way(found: Any) -> int:
         if len(found) > 1:
             raise RuntimeError("Not together.")
-        together(found)
+        return together(found)
 
     with mock.patch.object(dropping, "_drop_inside", in_the_way):
         dropping.drop_images()
