@@ -791,13 +791,13 @@ def test_a_removed_image_stays_when_its_container_comes_back_while_it_is_about_t
     Container.objects.update(kept_until=timezone.now())
     lock = dropping._drop_removed
 
-    def drop_too_late(found: Any) -> None:
+    def drop_too_late(found: Any) -> int:
         Container.objects.update(removed_at=None, kept_until=None)
         ledger.forget_counts()
-        lock(found)
+        return lock(found)
 
     monkeypatch.setattr(dropping, "_drop_removed", drop_too_late)
-    dropping.drop_images()
+    assert dropping.drop_images() == 0
     assert RemovedImage.objects.count() == 1
 
 
