@@ -1,8 +1,8 @@
 """Tagging: a tag moves when the bytes that it is to mean are proven, and each move is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from shub.accounts.callers import Caller
@@ -36,15 +36,12 @@ def set_tags(*, container_id: str, tags: Mapping[str, str], by: Caller) -> None:
     container = namespaces.pushable_container(container_id, by=by)
     for name in tags:
         check_tag(name)
-    with transaction.atomic():
-        # In the order of the images, whose rows are locked: two requests do not meet crosswise.
-        ordered = sorted(tags.items(), key=lambda tag: tag[1])
-        taken = [
-            (name, _take_name(container, name, arch="", image_id=image_id))
-            for name, image_id in ordered
-        ]
-        for name, image in taken:
+
+    def set_all() -> None:
+        for name, image in _take_names(container, tags, arch="").items():
             _mean(container, name, image, arch="", by=by)
+
+    in_transaction(set_all)
 
 
 def set_tag(*, container_id: str, name: str, arch: str, image_id: str, by: Caller) -> None:
@@ -57,13 +54,27 @@ def set_tag(*, container_id: str, name: str, arch: str, image_id: str, by: Calle
     check_tag(name)
     if arch and arch not in KNOWN_ARCHES:
         raise Invalid(f"{arch!r} is no architecture: expected one of {', '.join(ARCHES.values())}.")
-    with transaction.atomic():
-        image = _take_name(container, name, arch=arch, image_id=image_id)
+
+    def set_it() -> None:
+        image = _take_names(container, {name: image_id}, arch=arch)[name]
         _mean(container, name, image, arch=arch, by=by)
 
+    in_transaction(set_it)
 
-def _take_name(container: Container, name: str, *, arch: str, image_id: str) -> Image:
-    """The image, locked; and no other one waits for the name any more: the latest word counts."""
+
+def _take_names(container: Container, tags: Mapping[str, str], *, arch: str) -> dict[str, Image]:
+    """Each name's image, locked; and no other one waits for the name any more: the latest word
+    counts."""
+    # In the order of their ids: two requests do not meet crosswise.
+    locked = {image_id: _locked(container, image_id) for image_id in sorted(set(tags.values()))}
+    taken = {name: locked[image_id] for name, image_id in tags.items()}
+    waiting = PendingTag.objects.filter(image__container=container, name__in=taken, arch=arch)
+    # The images' own, which are set anew, among them: none is locked out of turn.
+    _delete_waiting(row.pk for row in _lock_waiting(waiting) if row.image_id != taken[row.name].pk)
+    return taken
+
+
+def _locked(container: Container, image_id: str) -> Image:
     # The lock makes this wait for, or be waited for by, the proof of the same image. Nothing is
     # joined to it: Postgres would join what was there before the wait.
     image = first(
@@ -71,10 +82,16 @@ def _take_name(container: Container, name: str, *, arch: str, image_id: str) -> 
     )
     if image is None:
         raise Invalid(f"The container {container} has no image with the id {image_id!r}.")
-    PendingTag.objects.filter(image__container=container, name=name, arch=arch).exclude(
-        image=image
-    ).delete()
     return image
+
+
+def _lock_waiting(waiting: QuerySet[PendingTag]) -> list[PendingTag]:
+    """Those of them that are there still, in the order of their keys, as all lock them."""
+    return list(waiting.select_for_update(of=("self",)).order_by("pk"))
+
+
+def _delete_waiting(keys: Iterable[int]) -> None:
+    PendingTag.objects.filter(pk__in=list(keys)).delete()
 
 
 def _mean(container: Container, name: str, image: Image, *, arch: str, by: Caller) -> None:
@@ -210,7 +227,8 @@ def remove_tag(container: Container, *, name: str, arch: str | None, by: Caller)
 def _remove_tag(container: Container, name: str, which: dict[str, str], *, by: Caller) -> int:
     # The latest word counts: what waits under this name waits no more. Before the container is
     # locked, as who sets a tag does.
-    PendingTag.objects.filter(image__container=container, name=name, **which).delete()
+    waiting = PendingTag.objects.filter(image__container=container, name=name, **which)
+    _delete_waiting(row.pk for row in _lock_waiting(waiting))
     check_not_frozen(Container.objects.select_for_update(no_key=True).get(pk=container.pk))
     named = list(Tag.objects.select_related("image").filter(container=container, name=name))
     if any(tag.is_frozen for tag in named):
@@ -287,8 +305,7 @@ def bring_back(
 def lock_pending(*images: Image) -> None:
     """Lock the tags that wait for the locked images, for whoever locks the container next and may
     move or drop them: who sets a tag, or removes it, takes them in this order."""
-    waiting = PendingTag.objects.filter(image__in=[image.pk for image in images])
-    list(waiting.select_for_update().order_by("pk").values_list("pk"))
+    _lock_waiting(PendingTag.objects.filter(image__in=[image.pk for image in images]))
 
 
 def move_pending(image: Image) -> None:
