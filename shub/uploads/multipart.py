@@ -107,7 +107,9 @@ def _check_room(image: Image, size: int, *, by: Caller) -> None:
     try:
         room.check_room(size)
     except OverQuota:
-        if not resuming.give_up_for_room(image, room.lacks(size), by=by):
+        missing = room.lacks(size)
+        # Or room has come since it was looked at.
+        if missing and not resuming.give_up_for_room(image, missing, by=by):
             raise
         room.check_room(size)
 

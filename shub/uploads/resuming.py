@@ -34,9 +34,9 @@ MOST_LOOKED_AT = 3
 SILENT = timedelta(minutes=10)
 SLOWEST_BYTES_PER_SECOND = 1024**2
 
-# The same where the room that is kept for it is missing now. Signs of life are written down once a
-# minute at most, so one of less than that would tell nothing.
-SILENT_WITHOUT_ROOM = timedelta(minutes=2)
+# The same where the room that is kept for it is missing now: a part may stand still for the five
+# minutes for which our nginx waits, and signs of life are written down once a minute at most.
+SILENT_WITHOUT_ROOM = timedelta(minutes=6)
 
 
 # ── announced again ──
@@ -106,8 +106,9 @@ def give_up_for_room(image: Image, missing: int, *, by: Caller) -> bool:
 
     A client that was killed cannot be told from one whose part is on its way but by its silence,
     and two jobs may well push one image at once: the one that began first must not fail since the
-    other came. So one that may be alive is left alone, whatever that costs the later one.
-    Unavailable, with the time to wait, where room for it comes by its end.
+    other came. So one that may be alive is left alone, whatever that costs the later one. Only one
+    whose part comes far more slowly than SLOWEST_BYTES_PER_SECOND counts as dead and is not.
+    Unavailable, with the time to wait, where room for it may come by its end.
     """
     now = timezone.now()
     earlier = list(_open(image, by=by).order_by("id"))
@@ -127,7 +128,7 @@ def give_up_for_room(image: Image, missing: int, *, by: Caller) -> bool:
         raise Unavailable(
             "The room that is left is kept for an earlier push of yours of this same image, which "
             f"may still be under way. If it is not, push again in {minutes} "
-            f"minute{'s' if minutes > 1 else ''}: its room is free then."
+            f"minute{'s' if minutes > 1 else ''}: what is kept for it may be free then."
         )
     return bool(ended)
 
