@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet, Sum, Window
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from shub import retrying
@@ -139,6 +139,14 @@ def spare_copies(digest: str, *, size: int) -> QuerySet[Blob]:
     return condemned.order_by(F("read_at").desc(nulls_last=True), "-id")[:MOST_SPARES]
 
 
+def hold(blob: Blob, span: timedelta) -> bool:
+    """Have the condemned blob stay for this long at least, since it is being read: it may be the
+    last right copy. False where it leaves already, or is condemned no more."""
+    condemned = Blob.objects.filter(pk=blob.pk, state=State.CONDEMNED)
+    # The greater of a time and of none is the time.
+    return bool(condemned.update(kept_until=Greatest("kept_until", Now() + span)))
+
+
 # ── making room ──
 def make_room(missing: int) -> bool:
     """End the keeping of condemned bytes, those condemned first, until so many are on their way
@@ -171,7 +179,8 @@ def _bytes_on_their_way_out() -> int:
 
 
 def _end_oldest(missing: int) -> None:
-    # Again where one that was picked was taken back before it was locked.
+    # Again where one that was picked was taken back before it was locked. What a second round locks
+    # may come before what the first has: who meets another crosswise then is told to try again.
     while missing > 0 and (oldest := _oldest(missing)):
         missing -= end_keeping(*oldest)
 

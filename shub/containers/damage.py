@@ -7,7 +7,9 @@ where they are right after all. All images that share it have them then, whoever
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
+from time import monotonic
 from typing import cast
 
 from django.db import transaction
@@ -33,6 +35,10 @@ MOST_NAMED = 200
 
 # What one pass heals at most, so that it keeps no other sweep waiting.
 BATCH = 100
+
+# A copy that is read to heal by stays for so long, and again for so long while it is read.
+HELD = timedelta(minutes=2)
+HOLD_EVERY_SECONDS = 20
 
 # Called between two pieces of what is read, with the number of bytes so far; may raise to stop.
 AfterEach = Callable[[int], None]
@@ -87,7 +93,7 @@ def heal_beside(blob: Blob) -> bool:
     """The same by proven bytes only: nothing is read.
 
     Each image in a transaction of its own; whoever is killed between two leaves the rest to the
-    next pass.
+    next pass. Where all of its images have gone meanwhile, nobody has the right bytes either.
     """
     right = proven_beside(blob)
     if right is None:
@@ -96,6 +102,7 @@ def heal_beside(blob: Blob) -> bool:
         for key in list(kind.objects.filter(blob=blob.pk).values_list("pk", flat=True)):
             in_transaction(partial(_move, kind, key, blob, right))
     in_transaction(partial(_let_go, blob))
+    in_transaction(partial(blobs.release, right.pk))
     return True
 
 
@@ -132,17 +139,34 @@ def _prove_spare(blob: Blob, after_each: AfterEach, rate: int) -> bool:
     for spare in blobs.spare_copies(blob.digest, size=blob.size):
         if spare.pk == blob.pk or not _reads_right(spare, after_each, rate):
             continue
-        with transaction.atomic(durable=True):
-            kept = blobs.keep(spare)
-            if kept is not None:
-                Blob.objects.filter(pk=kept.pk).update(read_at=timezone.now())
-        return True
+        if _take_back(spare) or proven_beside(blob) is not None:
+            return True
     return False
 
 
+def _take_back(spare: Blob) -> bool:
+    """condemned → proven; False where that cannot be: it leaves, or was found damaged once."""
+    with transaction.atomic(durable=True):
+        kept = blobs.keep(spare)
+        if kept is not None:
+            Blob.objects.filter(pk=kept.pk).update(read_at=timezone.now())
+    return kept is not None
+
+
 def _reads_right(blob: Blob, after_each: AfterEach, rate: int) -> bool:
+    if not blobs.hold(blob, HELD):
+        return False
+    held = monotonic()
+
+    def hold_and_go_on(size: int) -> None:
+        nonlocal held
+        after_each(size)
+        if monotonic() - held > HOLD_EVERY_SECONDS:
+            blobs.hold(blob, HELD)
+            held = monotonic()
+
     try:
-        read = read_and_hash(blob.key, after_each=after_each, bytes_per_second=rate)
+        read = read_and_hash(blob.key, after_each=hold_and_go_on, bytes_per_second=rate)
     except NoSuchObject:
         return False
     except Unavailable as error:

@@ -133,7 +133,7 @@ def read(blob: Blob, stopping: Stopping) -> str:
 def _look_at(blob: Blob, care: AfterEach) -> str:
     rate = pace() if blob.failures < UNHURRIED_TRIES else 0
     try:
-        return settle(blob, examine(blob, care, rate=rate), care, rate=pace())
+        return settle(blob, examine(blob, care, rate=rate), care, rate=rate)
     except Unavailable as error:
         return _put_off(blob, str(error), care)
 
@@ -287,7 +287,8 @@ def _put_off(blob: Blob, trouble: str, care: AfterEach) -> str:
         log.warning("%s could not be read again, and is tried later: %s", blob.key, trouble)
         return "unreadable"
     fault = f"The store has the object and cannot give it, tried {blob.failures} times: {trouble}"
-    return settle(blob, Verdict(fault), care, rate=pace())
+    # Unhurried, since its second copy breaks off no later than it did.
+    return settle(blob, Verdict(fault), care)
 
 
 def _is_only_this(blob: Blob) -> bool:

@@ -232,16 +232,15 @@ def settle(upload: Upload, finding: Finding) -> Upload:
 def follow(upload: Upload) -> None:
     """What a verdict gives the occasion for: others are healed, and what nobody needs goes.
 
-    None of it is the upload's any more, which is over. What fails is logged and left to the sweep,
-    which does all of it as well; a database that is away is raised.
+    None of it is the upload's any more, which is over. What fails is logged and left to the sweeps;
+    what is kept beyond a quota, to the next that is kept. A database that is away is raised.
     """
     blob = upload.blob
     if blob is None:
         return
     acts: list[Callable[[], object]] = []
     if blob.state == Blob.State.CONDEMNED:
-        entity = upload.container.collection.entity
-        acts.append(partial(room.keep_within_quota, entity))
+        acts.append(lambda: room.keep_within_quota(upload.container.collection.entity))
     acts.append(partial(blobs.collect, blob))
     if upload.state == State.DONE:
         acts.append(partial(damage.heal_digest, upload.digest))

@@ -32,9 +32,10 @@ def mend_object(seen: Seen) -> str:
     return _mark(blob) if seen.kind in (MISSING, OTHER_SIZE) else ""
 
 
-def mend_bytes(blob: Blob, verdict: fixity.Verdict) -> str:
-    """Mark the blob whose bytes were read twice and are not right."""
-    outcome = fixity.settle(blob, verdict)
+def mend_bytes(blob: Blob, verdict: fixity.Verdict, *, rate: int = 0) -> str:
+    """Mark the blob whose bytes were read twice and are not right; a second copy is read at most
+    `rate` bytes a second (0: no bound)."""
+    outcome = fixity.settle(blob, verdict, rate=rate)
     return HEALED if outcome == "healed" else MARKED
 
 

@@ -15,7 +15,7 @@ from shub.containers import blobs, damage, dropping, fixity, refs, removal, rest
 from shub.containers.models import Blob, Image, RemovedImage
 from shub.errors import Unavailable
 from shub.storage import ObjectStore, object_store
-from shub.uploads import verification
+from shub.uploads import sweeps, verification
 from shub.uploads.models import Upload
 from shub.uploads.sweeper import Sweeper
 from tests.damaging import blob_of, flipped, overwrite, remove
@@ -609,6 +609,74 @@ def test_who_heals_and_finds_its_claim_anothers_stops(
     monkeypatch.setattr(damage, "read_and_hash", read)
     assert read_next() == "stopped"
     assert (state(pushed), pushed.retry_at, state(spare)) == ("damaged", anothers, "condemned")
+
+
+@pytest.mark.rows_by_hand
+def test_a_copy_whose_time_ends_while_it_is_read_to_heal_by_stays_until_it_is_read(
+    mara: Person, pushed: Blob, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = duplicate(pushed, ONE, "1" * 24)
+    Blob.objects.filter(pk=spare.pk).update(kept_until=timezone.now())
+    overwrite(pushed.key, flipped(ONE))
+    monkeypatch.setattr(damage, "HOLD_EVERY_SECONDS", 0)
+    real = damage.read_and_hash
+
+    def read(key: str, *, after_each: Any, **named: Any) -> Any:
+        assert sweeps.collect_condemned() == 0
+        # Held a second time while it is read.
+        Blob.objects.filter(pk=spare.pk).update(kept_until=timezone.now())
+        found = real(key, after_each=after_each, **named)
+        assert sweeps.collect_condemned() == 0
+        return found
+
+    monkeypatch.setattr(damage, "read_and_hash", read)
+    assert read_next() == "healed"
+    assert (state(spare), pull(mara, f"{PATH}:1.0").status) == ("proven", 303)
+    assert spare.key in stored_keys(store)
+
+
+@pytest.mark.rows_by_hand
+def test_a_copy_that_was_read_in_vain_goes_soon_after(pushed: Blob) -> None:
+    wrong = duplicate(pushed, flipped(ONE), "1" * 24)
+    overwrite(pushed.key, flipped(ONE))
+    assert read_next() == "damaged"
+    wrong.refresh_from_db()
+    assert wrong.kept_until is not None
+    assert wrong.kept_until < timezone.now() + damage.HELD + timedelta(seconds=1)
+
+
+@pytest.mark.rows_by_hand
+def test_a_copy_that_cannot_be_taken_back_hides_no_other(mara: Person, pushed: Blob) -> None:
+    right = duplicate(pushed, ONE, "1" * 24)
+    once_damaged = duplicate(pushed, ONE, "2" * 24)
+    Blob.objects.filter(pk=once_damaged.pk).update(
+        damaged_at=timezone.now(), read_at=timezone.now()
+    )
+    overwrite(pushed.key, flipped(ONE))
+    assert read_next() == "healed"
+    assert (state(right), state(once_damaged)) == ("proven", "condemned")
+
+
+@pytest.mark.rows_by_hand
+def test_where_the_last_image_goes_while_it_is_healed_nobody_has_the_right_bytes_either(
+    mara: Person, pushed: Blob, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REMOVED_KEEP_DAYS = 0
+    spare = duplicate(pushed, ONE, "1" * 24)
+    overwrite(pushed.key, flipped(ONE))
+    move = damage._move
+
+    def move_too_late(*named: Any) -> None:
+        image = Image.objects.get()
+        removal.remove_image(refs.parse(f"{PATH}:{image.hash}"), arch="", by=mara.caller)
+        sweeps.housekeeping()
+        move(*named)
+
+    monkeypatch.setattr(damage, "_move", move_too_late)
+    read_next()
+    assert not Image.objects.exists()
+    assert (state(spare), state(pushed)) != ("proven", "damaged")
+    assert state(spare) != "proven"
 
 
 def test_what_cannot_be_healed_keeps_no_other_from_it(

@@ -83,7 +83,7 @@ def _read(course: Course, blob: Any) -> None:
     seen = course.patiently(partial(look, blob.key))
     if seen.known.state != Blob.State.PROVEN or seen.kind in (MISSING, OTHER_SIZE):
         return  # no image has it any more, or it was found when the objects were compared
-    mend = partial(repairing.mend_bytes, blob, verdict)
+    mend = partial(repairing.mend_bytes, blob, verdict, rate=course.options.bytes_per_second)
     course.take(Finding(OTHER_BYTES, blob.key, verdict.fault, mend, images=_images(course, blob)))
 
 
