@@ -15,8 +15,9 @@ LANES=${LANES:-$(($(getconf _NPROCESSORS_ONLN) + 2))}
 PARTS=(
 	# Who may do what, route by route.
 	"table tests/isolation/test_table.py"
-	# Both listen on port 80 of one loopback address, which is the port that `remote add` takes.
-	"clients tests/clients tests/browser"
+	# Both listen on port 80 of one loopback address, which is the port that `remote add` takes; the
+	# clients until they all end, so they come last.
+	"clients tests/browser tests/clients"
 	"unit tests/unit"
 	# Registries that are killed, cut off, shaken and brought back.
 	"faults tests/faults tests/fuzz tests/operating"
