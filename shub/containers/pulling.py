@@ -65,12 +65,16 @@ def find(ref: LibraryRef, *, arch: str, by: Caller) -> Pull:
     """
     image = images.find_image(ref, arch=arch, by=by)
     check_may_pull(by, image.container)
-    if not image.is_proven or image.blob is None:
+    if not image.is_proven:
         if images.is_arriving(image):
             raise Unavailable(
                 "The image has arrived and is being verified. Try again in a few seconds."
             )
-        if image.is_damaged:
-            raise Unavailable(DAMAGED)
+        # Or its proof has come between these two looks.
+        image = images.find_image(ref, arch=arch, by=by)
+        check_may_pull(by, image.container)
+    if image.is_damaged:
+        raise Unavailable(DAMAGED)
+    if not image.is_proven or image.blob is None:
         raise NotFound(f"The image {ref} was announced, but its bytes have not arrived.")
     return Pull(image=image, key=image.blob.key, size=image.blob.size)

@@ -8,12 +8,12 @@ from django.db import OperationalError
 from django.db.models import Sum
 
 from shub.api import transfers
-from shub.containers import downloads
+from shub.containers import downloads, images
 from shub.containers.models import Collection, Image
 from shub.storage import ObjectStore
 from tests.factories import Person
 from tests.sif_files import sif_bytes
-from tests.wire import Answer, Wire, fetch, wire
+from tests.wire import Answer, Wire, fetch, send, sweep, wire
 
 pytestmark = pytest.mark.django_db
 
@@ -259,3 +259,23 @@ def pulls() -> int:
 @pytest.fixture(autouse=True)
 def _all_places_free() -> None:
     transfers.forget_places()
+
+
+def test_an_image_whose_proof_comes_while_it_is_looked_for_is_pulled(
+    mara: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = sif_bytes(seed=7)
+    client = wire(mara)
+    image = client.announce(PATH, content)
+    assert send(client.begin_single(image["id"], content), content).status == 200
+    client.complete_single(image["id"])
+    file = f"/v1/imagefile/{PATH}:{image['hash']}"
+    assert client.get(file).status == 503
+    is_arriving = images.is_arriving
+
+    def proven_before_that(found: Image) -> bool:
+        sweep()
+        return is_arriving(found)
+
+    monkeypatch.setattr(images, "is_arriving", proven_before_that)
+    assert client.get(file).status in {200, 303}
